@@ -1,9 +1,8 @@
 """Lets ragged and sparse tensors take over composite functions, as they take over ops.
 
 An op asks its tensor arguments for `__tf_dispatch__` by itself (see `core.op`); a plain function
-that
-calls ops asks through the decorator `dispatched`. The handler gets an object with the function's
-name and signature, and the arguments in the order of the signature.
+that calls ops asks through the decorator `dispatched`. The handler gets an object with the
+function's name and signature, and the arguments in the order of the signature.
 """
 
 from __future__ import annotations
@@ -25,10 +24,11 @@ class Composite:
         self.parameters: list = []
 
 
-def _handler(value):
+def handler_of(value):
+    """What takes over a function that gets `value`, or a list of it, as a tensor; or None."""
     kind = type(value)
     if kind is list or kind is tuple:
-        return next(filter(None, map(_handler, value)), None)
+        return next(filter(None, map(handler_of, value)), None)
     return getattr(kind, "__tf_dispatch__", None)
 
 
@@ -39,7 +39,7 @@ def dispatched(function: Callable) -> Callable:
     @functools.wraps(function)
     def call(*args, **kwargs):
         for value in (*args[:2], *kwargs.values()):
-            handler = _handler(value)
+            handler = handler_of(value)
             if handler is not None:
                 bound = composite.signature.bind(*args, **kwargs)
                 bound.apply_defaults()

@@ -3,13 +3,15 @@
 * A structure is a list, tuple, named tuple, mapping or attrs class, or an atom (all else).
 * Mappings are taken in the order of their sorted keys, whatever order they hold.
 * With `expand_composites=True`, an object that has `_type_spec` (a `RaggedTensor`, say) counts as a
-  structure of its component tensors.
+  structure of its component tensors, and such a spec as one of the specs of its components.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MappingView
 from typing import Any
+
+from torchtf.core.specs import TypeSpec
 
 
 def _is_namedtuple(x) -> bool:
@@ -22,6 +24,11 @@ def _is_attrs(x) -> bool:
 
 def _is_composite(x) -> bool:
     return hasattr(type(x), "_type_spec") and hasattr(x._type_spec, "_to_components")
+
+
+def is_composite_spec(x) -> bool:
+    """Whether `x` is the spec of a value made of several tensors."""
+    return isinstance(x, TypeSpec) and hasattr(type(x), "_component_specs")
 
 
 def is_nested(structure) -> bool:
@@ -49,6 +56,8 @@ def children(structure, expand_composites: bool = False) -> list[tuple[Any, Any]
     if expand_composites and _is_composite(structure):
         spec = structure._type_spec
         return list(enumerate(flatten(spec._to_components(structure), True)))
+    if expand_composites and is_composite_spec(structure):
+        return list(enumerate(flatten(structure._component_specs, True)))
     return None
 
 
@@ -75,8 +84,14 @@ def rebuild(structure, values: list):
         return kind(values) if kind in (list, tuple) else _rebuild_sequence(structure, values)
     if _is_attrs(structure):
         return type(structure)(*values)
-    spec = structure._type_spec
-    return spec._from_components(pack_sequence_as(spec._to_components(structure), values, True))
+    if is_composite_spec(structure):
+        spec, components = structure, structure._component_specs
+    else:
+        spec = structure._type_spec
+        components = spec._to_components(structure)
+    if any(isinstance(v, TypeSpec) for v in values):
+        return spec  # specs of the components make the spec of the whole
+    return spec._from_components(pack_sequence_as(components, values, True))
 
 
 def _rebuild_sequence(structure, values):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import torch
 
 
@@ -32,6 +34,70 @@ class Dimension:
         return self.value
 
     __index__ = __int__
+
+    def is_compatible_with(self, other) -> bool:
+        """Whether the two may be one size."""
+        other = _size(other)
+        return self.value is None or other is None or self.value == other
+
+    def assert_is_compatible_with(self, other) -> None:
+        """Raises ValueError if the two cannot be one size."""
+        if not self.is_compatible_with(other):
+            raise ValueError(f"Dimensions {self} and {Dimension(_size(other))} are not compatible")
+
+    def merge_with(self, other) -> Dimension:
+        self.assert_is_compatible_with(other)
+        return Dimension(_size(other) if self.value is None else self.value)
+
+    def _combined(self, other, function, swapped=False):
+        other = _size(other)
+        if self.value is None or other is None:
+            return Dimension(None)
+        return Dimension(function(other, self.value) if swapped else function(self.value, other))
+
+    def __add__(self, other):
+        return self._combined(other, operator.add)
+
+    __radd__ = __add__
+
+    def __sub__(self, other):
+        return self._combined(other, operator.sub)
+
+    def __rsub__(self, other):
+        return self._combined(other, operator.sub, swapped=True)
+
+    def __mul__(self, other):
+        return self._combined(other, operator.mul)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other):
+        return self._combined(other, operator.floordiv)
+
+    def __rfloordiv__(self, other):
+        return self._combined(other, operator.floordiv, swapped=True)
+
+    def __mod__(self, other):
+        return self._combined(other, operator.mod)
+
+    def __rmod__(self, other):
+        return self._combined(other, operator.mod, swapped=True)
+
+    def _ordered(self, other, function):
+        other = _size(other)
+        return None if self.value is None or other is None else function(self.value, other)
+
+    def __lt__(self, other):
+        return self._ordered(other, operator.lt)
+
+    def __le__(self, other):
+        return self._ordered(other, operator.le)
+
+    def __gt__(self, other):
+        return self._ordered(other, operator.gt)
+
+    def __ge__(self, other):
+        return self._ordered(other, operator.ge)
 
 
 def _size(value):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from torchtf import array_ops
 from torchtf.core import errors
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec
@@ -162,9 +163,18 @@ def stack_composites(items, spec):
         return tf.ragged.stack(items)
     if kind == "SparseTensorSpec":
         return tf.sparse.concat(0, [tf.sparse.expand_dims(x, 0) for x in items])
+    if hasattr(spec, "_stack"):  # an extension type: of components that are stacked
+        return spec._stack(items, _stack_parts)
     raise errors.InvalidArgumentError(
         None, None, f"Elements of type {type(items[0]).__name__} cannot be batched."
     )
+
+
+def _stack_parts(items, spec):
+    """Components, as the user sees them, stacked along a new first axis."""
+    if not structure.is_dense(spec):
+        return stack_composites(items, spec)
+    return array_ops.stack(items)
 
 
 def ragged_of_rows(items, spec):
@@ -297,6 +307,11 @@ def unstack(item):
         rest = item.dense_shape[1:]
         rows = tf.sparse.split(sp_input=item, num_split=count, axis=0) if count else []
         return [tf.sparse.reshape(row, rest) for row in rows]
+    spec = getattr(item, "_type_spec", None)
+    if hasattr(spec, "_unstack"):
+        return spec._unstack(
+            item, lambda part, _: list(map(structure.cooked, unstack(structure.raw(part))))
+        )
     return [structure.raw(row) for row in item]
 
 

@@ -34,6 +34,7 @@ class ConcreteFunction:
         structured_input_signature: tuple,
         output_template,
         output_specs: list,
+        input_specs: list[TensorSpec],
     ):
         self.name = name
         self._traced = traced
@@ -46,11 +47,7 @@ class ConcreteFunction:
         self._written = traced.written
         self._count = len(output_specs)
         self._single = output_template is _LEAF
-        self._input_specs = [
-            leaf
-            for leaf in nest.flatten(structured_input_signature, expand_composites=True)
-            if isinstance(leaf, TensorSpec)
-        ]
+        self._input_specs = input_specs
         self._run = compile_graph(self.graph_module)
         self._replay = None
         self._records = staged.has_records(self.graph_module)
@@ -207,7 +204,8 @@ class ConcreteFunction:
     def _fit(self, value, spec: TensorSpec):
         tensor = value if is_tensor_type(value) else convert_to_tensor(value, dtype_hint=spec.dtype)
         if tensor.dtype is not spec.dtype:
-            position = self._input_specs.index(spec)
+            known = spec in self._input_specs  # those of composites have no names
+            position = self._input_specs.index(spec) if known else 0
             raise errors.InvalidArgumentError(
                 None, None,
                 f"cannot compute {self.name} as input #{position}(zero-based) was expected to be a "

@@ -275,8 +275,10 @@ class Function:
         out = list(values)
         for i, want in enumerate(self._input_signature):
             flat_specs = nest.flatten(want, True)
+            nested = nest.is_nested(want) or nest.is_composite_spec(want)
+            _check_composites(values[i], want)
             try:
-                flat = nest.flatten(values[i], True) if nest.is_nested(want) else [values[i]]
+                flat = nest.flatten(values[i], True) if nested else [values[i]]
             except TypeError:
                 flat = [values[i]]
             if len(flat) != len(flat_specs):
@@ -287,7 +289,6 @@ class Function:
                 )
             fitted = [self._fit(v, s) for v, s in zip(flat, flat_specs, strict=True)]
             leaves.extend(fitted)
-            nested = nest.is_nested(want)
             out[i] = nest.pack_sequence_as(want, fitted, True) if nested else fitted[0]
         return tuple(out)
 
@@ -342,6 +343,8 @@ class Function:
             specs = [
                 nest.map_structure(_with_rank_of, s, a)
                 if nest.is_nested(s)
+                else s
+                if nest.is_composite_spec(s)
                 else _with_rank_of(s, a)
                 for s, a in zip(specs, args, strict=False)
             ]
@@ -375,6 +378,11 @@ class Function:
             signature.map_leaves(lambda t, path: next(supply), a, n)
             for n, a in zip(self._parameter_names, args, strict=True)
         )
+        general = []  # what a composite's spec leaves fixed stays fixed
+        for n, a in zip(self._parameter_names, relaxed, strict=True):
+            signature.map_leaves(
+                lambda t, path: general.append(signature.spec_of(t, path)) or t, a, n
+            )
         made = self._trace(relaxed)
         if made is not None:
             self._concrete.append(made)
@@ -531,6 +539,23 @@ def _with_rank_of(spec, value):
     return spec
 
 
+def _check_composites(value, want):
+    """Checks the composites in an argument against those of the signature.
+
+    Raises:
+        TypeError: if one does not fit.
+    """
+    if nest.is_composite_spec(want):
+        if not want.is_compatible_with(value):
+            raise TypeError(
+                f"Binding inputs to tf.function failed due to `Can not cast {value!r} to {want!r}`."
+            )
+    elif nest.is_nested(want):
+        parts = nest.children(value) or ()
+        for (_, w), (_, v) in zip(nest.children(want), parts, strict=False):
+            _check_composites(v, w)
+
+
 def _check_compatible(value, spec):
     for v, s in zip(nest.flatten(value, True), nest.flatten(spec, True), strict=False):
         if isinstance(s, TensorSpec):
@@ -543,30 +568,15 @@ def _check_compatible(value, spec):
 
 def _encode_specs(value):
     """Like `signature.encode`, for arguments in which specs stand for tensors."""
-
-    def stand_in(leaf, path):
-        spec = signature.spec_of(leaf, "")
-        sizes = tuple(spec.shape) if spec.shape.rank is not None else None
-        return _Key((spec.dtype.torch or np.dtype(object), sizes))
-
-    mapped = signature.map_leaves(stand_in, value)
-    return _encode_mapped(mapped)
-
-
-class _Key:
-    __slots__ = ("key",)
-
-    def __init__(self, key):
-        self.key = key
-
-
-def _encode_mapped(value):
-    if type(value) is _Key:
-        return value.key
+    if isinstance(value, TensorSpec):
+        sizes = tuple(value.shape) if value.shape.rank is not None else None
+        return value.dtype.torch or np.dtype(object), sizes
+    if nest.is_composite_spec(value):
+        return value.value_type, value, ()
     if type(value) in (tuple, list):
-        return type(value), tuple([_encode_mapped(v) for v in value])
+        return type(value), tuple([_encode_specs(v) for v in value])
     if type(value) is dict:
-        return dict, tuple([(k, _encode_mapped(v)) for k, v in sorted(value.items())])
+        return dict, tuple([(k, _encode_specs(v)) for k, v in sorted(value.items())])
     return signature.encode(value, [])
 
 
@@ -645,7 +655,7 @@ def trace_concrete(
             signature_kwargs |= value
     concrete = ConcreteFunction(
         name, traced, names[:count_positional], (signature_args, signature_kwargs),
-        outputs["template"], outputs["specs"],
+        outputs["template"], outputs["specs"], specs,
     )  # fmt: skip
     if jit_compile or jit_compile is None:
         from torchtf.function import jit

@@ -74,6 +74,11 @@ def encode(value, leaves: list) -> Any:
     children = nest.children(value, expand_composites=True)
     if children is not None:
         spec = getattr(value, "_type_spec", None)
+        if nest.is_composite_spec(spec):  # it says which shapes matter
+            tensors = [v for _, v in children if is_leaf(v)]
+            leaves.extend(tensors)
+            others = [encode(v, leaves) for _, v in children if not is_leaf(v)]
+            return kind, spec, tuple(others)
         return kind, spec, tuple([(k, encode(v, leaves)) for k, v in children])
     try:
         hash(value)
@@ -101,12 +106,16 @@ def is_leaf(value) -> bool:
 def map_leaves(function, value, path: str = ""):
     """Replaces the tensors (and specs) in an argument by `function(tensor, path)`.
 
-    `path` names the place: the parameter's name, then the keys and positions below it.
+    `path` names the place: the parameter's name, then the keys and positions below it. A value made
+    of several tensors counts as its spec: what becomes of that are the components.
     """
     if is_leaf(value):
         return function(value, path)
+    spec = value if isinstance(value, TypeSpec) else getattr(value, "_type_spec", None)
+    if nest.is_composite_spec(spec):
+        value = spec
     children = nest.children(value, expand_composites=True)
-    if children is None or isinstance(value, (TypeSpec, TensorShape)):
+    if children is None or isinstance(value, TensorShape):
         return value
     mapped = [map_leaves(function, v, f"{path}_{k}") for k, v in children]
     return nest.rebuild(value, mapped)

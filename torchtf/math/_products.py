@@ -6,6 +6,7 @@ import torch
 
 from torchtf.core import errors
 from torchtf.core.convert import convert_to_tensor
+from torchtf.core.dispatch import Composite, handler_of
 from torchtf.core.op import op
 from torchtf.core.tensor import Tensor, is_tensor_type
 from torchtf.math._arithmetic import cast
@@ -66,6 +67,12 @@ def matmul(
         and not (transpose_a or transpose_b or adjoint_a or adjoint_b)
     ):
         return _matmul(a, b, name) if output_type is None else _wider(a, b, output_type)
+    handler = handler_of(a) or handler_of(b)
+    if handler is not None:
+        return handler(_COMPOSITE, (
+            a, b, transpose_a, transpose_b, adjoint_a, adjoint_b, a_is_sparse, b_is_sparse,
+            output_type, grad_a, grad_b, name,
+        ))  # fmt: skip
     for transpose, adjoint, which in ((transpose_a, adjoint_a, "a"), (transpose_b, adjoint_b, "b")):
         if transpose and adjoint:
             raise ValueError(
@@ -80,6 +87,9 @@ def matmul(
     if transpose_b or adjoint_b:
         b = _swapped(b, adjoint_b)
     return _matmul(a, b, name) if output_type is None else _wider(a, b, output_type)
+
+
+_COMPOSITE = Composite(matmul)
 
 
 def _wider(a, b, output_type):

@@ -31,7 +31,13 @@ def _sparse(value) -> SparseTensor:
 
 
 def _sizes(sp) -> list[int]:
-    return to_torch(sp.dense_shape).tolist()
+    """The sizes, as far as they are known; while tracing, the others are symbolic."""
+    static = sp.shape
+    if static.is_fully_defined():
+        return list(static)
+    found = to_torch(sp.dense_shape).tolist()
+    known = static if static.rank is not None else [None] * len(found)
+    return [f if k is None else k for f, k in zip(found, known, strict=True)]
 
 
 def _make(indices: torch.Tensor, values, shape) -> SparseTensor:
@@ -615,7 +621,7 @@ def sparse_dense_matmul(sp_a, b, adjoint_a=False, adjoint_b=False, name=None):
         values = wrap(to_torch(values).conj().resolve_conj())
     if adjoint_b:
         b = array_ops.transpose(b, conjugate=True)
-    if b.shape[0] is not None and columns != b.shape[0]:
+    if isinstance(columns, int) and b.shape[0] not in (None, columns):
         raise _invalid(
             "Cannot multiply A and B because inner dimension does not match: "
             f"{columns} vs. {b.shape[0]}.  Did you forget a transpose?  Dimensions of A: "

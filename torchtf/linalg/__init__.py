@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import importlib
 import math
 
 import numpy as np
@@ -13,6 +14,7 @@ from torchtf.array_ops import eye as eye
 from torchtf.array_ops import global_norm as global_norm
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor, raw, to_axis, to_shape
+from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.tensor import is_fake, is_tensor_type, wrap
 from torchtf.math import cast
@@ -197,6 +199,7 @@ def _tensordot(a: Num, b: Num, axes):
 # -- shapes of matrices
 
 
+@dispatched
 def matrix_transpose(a, name="matrix_transpose", conjugate=False):
     """Swaps the last two axes (source: `tf.linalg.matrix_transpose`).
 
@@ -214,6 +217,7 @@ def matrix_transpose(a, name="matrix_transpose", conjugate=False):
     return transpose(a, order, conjugate)
 
 
+@dispatched
 def adjoint(matrix, name=None):
     """Transposes the last two axes and conjugates (source: `tf.linalg.adjoint`)."""
     return matrix_transpose(matrix, conjugate=True)
@@ -316,6 +320,7 @@ def _diag_part(input: T, padding: T, k, align) -> T:
     return torch.where(exists, input[..., i, j], padding.detach())
 
 
+@dispatched
 def diag_part(input, name="diag_part", k=0, padding_value=0, align="RIGHT_LEFT"):
     """The diagonals of matrices (source: `tf.linalg.diag_part`).
 
@@ -1130,13 +1135,44 @@ def normalize(tensor, ord="euclidean", axis=None, name=None):
     return convert_to_tensor(tensor) / size, size
 
 
+# the classes of operators, by the module that has them
+_OPERATORS = {
+    "LinearOperator": "_base",
+    "LinearOperatorAdjoint": "_derived",
+    "LinearOperatorBlockDiag": "_blocks",
+    "LinearOperatorBlockLowerTriangular": "_blocks",
+    "LinearOperatorCirculant": "_circulant",
+    "LinearOperatorCirculant2D": "_circulant",
+    "LinearOperatorCirculant3D": "_circulant",
+    "LinearOperatorComposition": "_products",
+    "LinearOperatorDiag": "_dense",
+    "LinearOperatorFullMatrix": "_dense",
+    "LinearOperatorHouseholder": "_structured",
+    "LinearOperatorIdentity": "_identity",
+    "LinearOperatorInversion": "_derived",
+    "LinearOperatorKronecker": "_products",
+    "LinearOperatorLowRankUpdate": "_low_rank",
+    "LinearOperatorLowerTriangular": "_dense",
+    "LinearOperatorPermutation": "_structured",
+    "LinearOperatorScaledIdentity": "_identity",
+    "LinearOperatorToeplitz": "_structured",
+    "LinearOperatorTridiag": "_structured",
+    "LinearOperatorZeros": "_identity",
+}
+
+
 def __getattr__(name: str):
     if name == "experimental":
         from torchtf import _linalg_experimental
 
         return _linalg_experimental
-    if name.startswith("LinearOperator"):
-        raise NotImplementedError(
-            f"tf.linalg.{name} is not supported; use the functions of tf.linalg on dense matrices"
-        )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = _OPERATORS.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"torchtf.linalg._operator.{module}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__():
+    return sorted({*globals(), *_OPERATORS, "experimental"})

@@ -1,0 +1,104 @@
+"""Ragged, sparse and other composite values as arguments and results of `tf.function`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.function.programs import compare, program
+
+
+@program
+def one_trace_serves_all_row_lengths(tf):
+    @tf.function
+    def make_palindrome(x, axis):
+        print("tracing", x.shape)
+        return tf.concat([x, tf.reverse(x, [axis])], axis)
+
+    @tf.function(input_signature=[tf.RaggedTensorSpec(shape=[None, None], dtype=tf.int32)])
+    def max_and_min(rt):
+        print("tracing with a signature", rt.shape)
+        return (tf.math.reduce_max(rt, axis=-1), tf.math.reduce_min(rt, axis=-1))
+
+    @tf.function
+    def increment(x):
+        print("tracing an increment", x.shape)
+        return x + 1
+
+    out = [make_palindrome(tf.constant([[1, 2], [3, 4], [5, 6]]), axis=1)]
+    for rows in ([[1, 2], [3], [4, 5, 6]], [[7, 8, 9, 10], [8, 9], []]):
+        rt = tf.ragged.constant(rows)
+        out += [make_palindrome(rt, axis=1), increment(rt)]
+    out += max_and_min(tf.ragged.constant([[1], [2, 3]]))
+    out += max_and_min(tf.ragged.constant([[9, 4, 5]]))
+    cf = increment.get_concrete_function(tf.ragged.constant([[1, 2], [3], [4, 5, 6]]))
+    return [*out, cf(tf.ragged.constant([[10], [20, 30, 40], []]))]
+
+
+@program
+def a_signature_checks_composites(tf):
+    @tf.function(input_signature=[tf.RaggedTensorSpec([None, None], tf.int32)])
+    def f(rt):
+        return rt * 2
+
+    found = []
+    for value in (tf.ragged.constant([[1.0]]), tf.constant([1]), 3):
+        try:
+            f(value)
+            found.append("none")
+        except Exception as e:
+            found.append(type(e).__name__)
+    return found
+
+
+@program
+def sparse_arguments(tf):
+    @tf.function
+    def f(st, x):
+        print("tracing", st.shape)
+        return tf.sparse.sparse_dense_matmul(st, x), tf.sparse.reduce_sum(st)
+
+    out = []
+    for values in ([1.0], [1.0, 2.0]):
+        st = tf.SparseTensor([[0, i] for i in range(len(values))], values, [3, 2])
+        out += f(st, tf.ones([2, 2]))
+    return out
+
+
+@program
+def nested_composites_in_structures(tf):
+    @tf.function
+    def f(d):
+        rt = d["ragged"]
+        return {"twice": rt * 2, "rows": rt.nrows(), "pair": (rt, d["x"] + 1)}
+
+    return f({"ragged": tf.ragged.constant([[4], []]), "x": tf.constant(1)})
+
+
+@program
+def specs_flatten_as_their_values_do(tf):
+    found = []
+    for value in (tf.ragged.constant([[1, 2], [3]]), tf.sparse.from_dense([[0, 1]])):
+        spec = tf.type_spec_from_value(value)
+        found.append([
+            (s.shape.as_list(), s.dtype.name)
+            for s in tf.nest.flatten(spec, expand_composites=True)
+        ])  # fmt: skip
+    return found
+
+
+@program
+def operators_as_arguments(tf):
+    @tf.function
+    def f(operator, x):
+        print("tracing", type(operator).__name__)
+        return operator.matvec(x), operator.inverse().to_dense()
+
+    out = []
+    for values in ([1.0, 2.0], [3.0, 4.0]):
+        out += f(tf.linalg.LinearOperatorDiag(values), tf.constant([1.0, 1.0]))
+        full = tf.linalg.LinearOperatorFullMatrix(np.diag(values).astype("float32"))
+        out += f(full, tf.constant([1.0, 1.0]))
+    return out
+
+
+test_programs = compare(globals())
