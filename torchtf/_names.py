@@ -41,7 +41,7 @@ _BY_MODULE = {
     "torchtf.indexed_slices": "IndexedSlices IndexedSlicesSpec",
     "torchtf.linalg": ("eig eigvals einsum norm tensordot"),
     "torchtf.data._optional": "OptionalSpec",
-    "torchtf.initializers": (
+    "torchtf.init_ops": (
         "constant_initializer ones_initializer random_normal_initializer "
         "random_uniform_initializer zeros_initializer"
     ),

@@ -58,4 +58,8 @@ def right_shift(x: Int, y: Int):
 
 
 def _places(x, y):
-    return y.clamp(0, torch.iinfo(x.dtype).bits - 1)
+    most = torch.iinfo(x.dtype).bits - 1
+    if y.dtype is torch.uint64:  # older torch has no kernel to clamp it
+        signed = y.view(torch.int64)
+        return torch.where(signed < 0, most, signed.clamp(0, most)).view(torch.uint64)
+    return y.clamp(0, most)

@@ -688,7 +688,8 @@ def vectorized_map(fn: Callable, elems, fallback_to_while_loop: bool = True, war
         structure.append(result)
         return [raw(x) for x in nest.flatten(result)]
 
-    traced = trace(body, [(tuple(x.shape)[1:], x._data.dtype) for x in flat], name="loop_body")
+    arguments = [(tuple(x.shape)[1:], x._data.dtype) for x in flat]
+    traced = trace(body, arguments, name="loop_body", has_streams=False)
     run = compile_graph(traced.graph_module)
     if graph.state.trace is None:
         rows = [x._data for x in flat]

@@ -209,3 +209,70 @@ def test_traced_truncated_normal_has_its_distribution():
     assert np.abs(values).max() <= 2
     assert abs(values.mean()) < 0.03
     assert abs(values.std() - 0.8796) < 0.02
+
+
+# one line a random op in each function, since TensorFlow numbers them as they are made
+STREAMS = """
+{decorator}
+def draw(n):
+    a = tf.random.uniform([2]), tf.random.normal([2], seed=4), tf.random.normal([2], seed=4)
+    b = tf.random.uniform([3], 0, 100, tf.int32), tf.random.shuffle(tf.range(n))
+    c = tf.nn.dropout(tf.ones([8]), 0.5), tf.random.categorical([[0.1, 0.2]], 4)
+    d = tf.random.gamma([2], [0.5, 3.0]), tf.random.poisson([2], [3.0, 20.0])
+    total = tf.zeros([])
+    for _ in tf.range(3):
+        total = 2.0 * total + tf.random.uniform([])
+    if n > 2:
+        total += tf.random.uniform([])
+    else:
+        total -= tf.random.uniform([])
+    return a, b, c, d, total, tf.random.truncated_normal([n])
+
+@tf.function
+def outer(n):
+    return tf.random.uniform([1]), draw(n), tf.random.uniform([1])
+"""
+CALLS = (
+    ("draw", 6), ("draw", 6), ("outer", 6), ("draw", 6), ("outer", 6),
+    ("seed", 8), ("draw", 6), ("outer", 6), ("draw", 2),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("signature", ["", "(input_signature=[tf.TensorSpec([], tf.int32)])"])
+def test_seeded_ops_in_functions_draw_tensorflows_numbers(signature, tmp_path):
+    import importlib
+
+    drawn = {}
+    path = tmp_path / "streams.py"
+    path.write_text(STREAMS.format(decorator=f"@tf.function{signature}"))
+    for module in ("tensorflow", "torchtf"):
+        tf = importlib.import_module(module)
+        scope = {"tf": tf}
+        exec(compile(path.read_text(), path, "exec"), scope)
+        tf.random.set_seed(7)
+        drawn[module] = []
+        for name, n in CALLS:
+            if name == "seed":
+                tf.random.set_seed(n)
+            else:
+                found = tf.nest.flatten(scope[name](tf.constant(n)))
+                drawn[module].append([t.numpy() for t in found])
+    for want, have in zip(drawn["tensorflow"], drawn["torchtf"], strict=True):
+        for w, h in zip(want, have, strict=True):
+            np.testing.assert_allclose(h, w, rtol=1e-5)
+
+
+def test_a_functions_streams_are_no_variables_of_its_own():
+    import torchtf as tf
+
+    tf.random.set_seed(1)
+    concrete = tf.function(lambda: tf.random.normal([2])).get_concrete_function()
+    assert concrete.variables == () and concrete.graph.variables == ()
+
+
+def test_wrong_bounds_in_a_function_raise():
+    import torchtf as tf
+
+    draw = tf.function(lambda n: tf.random.uniform([2], 5, n, tf.int32, seed=1))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="minval < maxval, got 5 >= 5"):
+        draw(tf.constant(5))

@@ -10,7 +10,11 @@ from torchtf.core import errors
 from torchtf.core.convert import convert_to_tensor, to_axis, to_shape
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
-from torchtf.core.tensor import is_tensor_type
+from torchtf.core.tensor import is_fake, is_tensor_type
+
+
+def _brackets(t: torch.Tensor) -> str:
+    return str(list(t.shape)).replace(" ", "")
 
 
 def _fold_concat(values, axis):
@@ -19,7 +23,37 @@ def _fold_concat(values, axis):
 
 @op("ConcatV2", fold=_fold_concat)
 def _concat(values: list[T], axis):
-    return torch.cat(values, axis)
+    try:
+        return torch.cat(values, axis)
+    except (RuntimeError, IndexError) as e:
+        raise _concat_error(values, axis) or e from None
+
+
+def _concat_error(values, axis) -> errors.InvalidArgumentError | None:
+    """What is wrong with the shapes, in TensorFlow's words."""
+    first, shapes = values[0], list(map(_brackets, values))
+    rank = first.dim()
+
+    def differs(i):
+        return f"shape[0] = {shapes[0]} vs. shape[{i}] = {shapes[i]}"
+
+    def problem():
+        if rank == 0:
+            return "Can't concatenate scalars (use tf.stack instead)"
+        if not -rank <= axis < rank:
+            return (
+                f"Expected concatenating dimensions in the range [{-rank}, {rank}), but got {axis}"
+            )
+        for i, value in enumerate(values):
+            if value.dim() != rank:
+                return f"Ranks of all input tensors should match: {differs(i)}"
+            for d in range(rank):
+                if d != axis % rank and value.shape[d] != first.shape[d]:
+                    return f"Dimension {d} in both shapes must be equal: {differs(i)}"
+        return None
+
+    found = problem()
+    return errors.InvalidArgumentError(None, None, f"ConcatOp : {found}") if found else None
 
 
 @dispatched
@@ -43,6 +77,13 @@ def concat(values, axis, name="concat"):
 
 @op("Pack", fold=lambda values, axis: np.stack(values) if axis == 0 else None)
 def _stack(values: list[T], axis):
+    for i, value in enumerate(values):
+        if value.shape != values[0].shape and not is_fake(value):
+            raise errors.InvalidArgumentError(
+                None, None,
+                f"Shapes of all inputs must match: values[0].shape = {_brackets(values[0])} != "
+                f"values[{i}].shape = {_brackets(value)}",
+            )  # fmt: skip
     return torch.stack(values, axis)
 
 

@@ -160,9 +160,17 @@ def eye(num_rows, num_columns=None, batch_shape=None, dtype=dtypes.float32, name
         num_columns: the number of columns; `num_rows` by default.
         batch_shape: sizes of leading axes.
         dtype: the type of the elements.
+
+    Raises:
+        InvalidArgumentError: for a negative size.
     """
     rows = to_shape([num_rows])[0]
     columns = rows if num_columns is None else to_shape([num_columns])[0]
+    for size in (rows, columns):
+        if isinstance(size, int) and size < 0:
+            raise errors.InvalidArgumentError(
+                None, None, f"Dimension {size} must be >= 0 [Op:Fill] name: {name or ''}"
+            )
     matrix = torch.eye(rows, columns, dtype=torch.int8, device=device.current())
     matrix = matrix.to(dtypes.as_dtype(dtype).torch)
     if batch_shape is not None:

@@ -9,7 +9,8 @@
 An *owner* is a variable of any kind. It offers `_trace_get()` and `_trace_set(tensor)` (its stored
 torch tensor), `_tape_read()` (its value for an op, as the present trace and tapes see it) and
 `_tape_value()` (the tensor that tapes differentiate with respect to), `trainable`, and is
-identified by identity.
+identified by identity. An owner that belongs to one graph (the place of a random op in its stream)
+also offers `fork()`: the owner that takes its place in a graph into which that graph is copied.
 """
 
 from __future__ import annotations
@@ -35,3 +36,8 @@ def current_trace():
 def executing_eagerly() -> bool:
     """True unless a function is being traced (source: `tf.executing_eagerly`)."""
     return state.trace is None
+
+
+def is_private(owner) -> bool:
+    """True for an owner that belongs to one graph, and is no variable of the user's."""
+    return hasattr(type(owner), "fork")

@@ -71,7 +71,8 @@ class ConcreteFunction:
     @property
     def variables(self) -> tuple:
         """The variables that the graph reads or writes."""
-        return tuple(c.owner for c in self._captures if c.is_variable)
+        owners = (c.owner for c in self._captures if c.is_variable)
+        return tuple(v for v in owners if not graph.is_private(v))
 
     @property
     def trainable_variables(self) -> tuple:
@@ -285,19 +286,22 @@ class ConcreteFunction:
         """Replays the graph into the trace under way."""
         under_way = graph.state.trace
         inputs = [under_way.capture(x) if type(x) is Tensor else x._data for x in leaves]
+        # random ops draw from streams of their own in each graph that they become a part of
+        own = {id(c.owner): c.owner.fork() for c in self._captures if graph.is_private(c.owner)}
         for capture in self._captures:
+            owner = own.get(id(capture.owner), capture.owner)
             if capture.is_variable:
-                value = under_way.read(capture.owner)
+                value = under_way.read(owner)
                 if tape.recording():
-                    value = tape.leaf_of(capture.owner, value)
+                    value = tape.leaf_of(owner, value)
             else:
-                value = under_way.capture(capture.owner)
+                value = under_way.capture(owner)
             inputs.append(value)
         if self._replay is None:
             self._replay = compile_graph(self.graph_module, replay=True)
         results = self._replay(*inputs)
         for owner, value in zip(self._written, results[self._count :], strict=True):
-            under_way.write(owner, value)
+            under_way.write(own.get(id(owner), owner), value)
         for result, spec in zip(results, self._output_specs, strict=False):
             if spec.dtype is dtypes.string:
                 arena.mark(result)
@@ -316,8 +320,28 @@ class ConcreteFunction:
             torch.zeros([2 if s is None else s for s in spec.shape], dtype=spec.dtype.torch)
             for spec in self._input_specs
         ]
-        module = GraphWithState(self.graph_module, self._captures, len(examples), self._count)
+        body = _drawing_freely(self.graph_module)
+        module = GraphWithState(body, self._captures, len(examples), self._count)
         return module, examples
+
+
+_FREE_DRAWS = {"uniform": torch.ops.aten.rand.default, "normal": torch.ops.aten.randn.default}
+
+
+def _drawing_freely(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """The graph with a runtime's own random numbers in the place of those from seeded streams."""
+    seeded = [n for n in module.graph.nodes if str(n.target) == "torchtf.philox.default"]
+    seeded = [n for n in seeded if n.args[2] in _FREE_DRAWS]
+    if not seeded:
+        return module
+    free = torch.fx.Graph()
+    copies: dict[torch.fx.Node, torch.fx.Node] = {}
+    free.output(free.graph_copy(module.graph, copies))
+    for node in seeded:
+        _, _, kind, shape, dtype = copies[node].args
+        copies[node].target, copies[node].args = _FREE_DRAWS[kind], (shape,)
+        copies[node].kwargs = {"dtype": dtype}
+    return torch.fx.GraphModule(module, free)
 
 
 class GraphWithState(torch.nn.Module):

@@ -242,7 +242,10 @@ class FuncGraph:
 
     @property
     def variables(self) -> tuple:
-        return tuple(c.owner for c in self._traced.captures if c.is_variable)
+        from torchtf.core import graph
+
+        owners = (c.owner for c in self._traced.captures if c.is_variable)
+        return tuple(v for v in owners if not graph.is_private(v))
 
     @property
     def trainable_variables(self) -> tuple:

@@ -639,6 +639,7 @@ def trace_concrete(
         [s.name for s in specs],
         may_create_variables,
         name,
+        has_streams=True,
     )
     if traced.created_variables and may_create_variables:
         return None, traced.created_variables

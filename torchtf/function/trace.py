@@ -121,6 +121,8 @@ class Trace:
         self.written: dict[int, Any] = {}
         self.created_variables: list = []
         self.may_create_variables = True
+        self.has_streams = parent is not None and parent.has_streams
+        self._random_ops = 0
         self.graph = None
         self.uses_strings = False
         self._values: dict[int, torch.Tensor] = {}
@@ -251,6 +253,11 @@ class Trace:
                 "information."
             )
         root.created_variables.append(variable)
+
+    def count_random_op(self) -> int:
+        """The number of the next random op among this graph's without a seed of their own."""
+        self._random_ops += 1
+        return self._random_ops - 1
 
     @property
     def root(self) -> Trace:
@@ -453,6 +460,7 @@ def trace(
     names: Sequence[str] = (),
     may_create_variables: bool = True,
     name: str = "function",
+    has_streams: bool | None = None,
     scopes: Sequence[contextlib.AbstractContextManager] = (),
     graph_factory: Callable | None = None,
 ) -> Traced:
@@ -465,12 +473,16 @@ def trace(
         names: names for the arguments.
         may_create_variables: whether `tf.Variable` may be called inside.
         name: the name of the function, for the graph.
+        has_streams: whether seeded random ops keep a place in a stream from run to run, which a
+            graph that runs on many elements at once cannot; as the trace outside by default.
         scopes: contexts to enter while the function runs (the Keras boundary's scope, say).
         graph_factory: makes the object that symbolic tensors give as their `graph`.
     """
     parent = graph.state.trace
     under_way = Trace(parent, name)
     under_way.may_create_variables = may_create_variables
+    if has_streams is not None:
+        under_way.has_streams = has_streams
     under_way.graph = graph_factory(under_way) if graph_factory else None
     fakes = [
         a if isinstance(a, torch.Tensor) else under_way.fake_like(*a) for a in arguments

@@ -8,18 +8,33 @@ from torchtf.core import errors
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.dispatch import Composite, handler_of
 from torchtf.core.op import op
-from torchtf.core.tensor import Tensor, is_tensor_type
+from torchtf.core.tensor import Tensor, is_fake, is_tensor_type
 from torchtf.math._arithmetic import cast
 
 
 def _matrices(a, b):
     if a.dim() < 2 or b.dim() < 2:
-        which = 0 if a.dim() < 2 else 1
-        raise errors.InvalidArgumentError(None, None, f"In[{which}] ndims must be >= 2")
-    if not hasattr(a, "fake_mode") and a.shape[-1] != b.shape[-2]:
+        problem = (
+            f"ndims must be == 2: {a.dim()}"
+            if a.dim() == b.dim()
+            else f"has different ndims: {_brackets(a)} vs. {_brackets(b)}"
+        )
+        raise errors.InvalidArgumentError(None, None, f"In[0] and In[1] {problem}")
+    if is_fake(a) or is_fake(b):
+        return
+    if a.shape[-1] != b.shape[-2]:
         raise errors.InvalidArgumentError(
             None, None,
             f"Matrix size-incompatible: In[0]: {_brackets(a)}, In[1]: {_brackets(b)}",
+        )  # fmt: skip
+    if a.dim() == 2 or b.dim() == 2:
+        return
+    pairs = zip(a.shape[-3::-1], b.shape[-3::-1], strict=False)
+    if any(m != n and 1 not in (m, n) for m, n in pairs):
+        raise errors.InvalidArgumentError(
+            None, None,
+            "In[0] and In[1] must have compatible batch dimensions: "
+            f"{_brackets(a)} vs. {_brackets(b)}",
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import torch
 
-from torchtf.core import device
+from torchtf.core import device, errors
 from torchtf.core.dtypes import FROM_TORCH
 from torchtf.core.tensor import is_fake, to_numpy
 from torchtf.random import _distributions as distributions
@@ -25,7 +25,10 @@ def _rows(parameter, shape) -> int:
 
 
 def _uniform_int(stream, shape, dtype, low, high):
-    return distributions.uniform_int(stream, math.prod(shape), dtype, int(low), int(high))
+    low, high = int(low), int(high)
+    if low >= high:
+        raise errors.InvalidArgumentError(None, None, f"Need minval < maxval, got {low} >= {high}")
+    return distributions.uniform_int(stream, math.prod(shape), dtype, low, high)
 
 
 def _by_size(function):

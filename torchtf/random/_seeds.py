@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import weakref
 
 import torch
 
+from torchtf.core import graph
+from torchtf.function.staged import real_tensors
 from torchtf.random._philox import Stream, from_op_seeds
 
 _DEFAULT_GLOBAL_SEED = 87654321
@@ -32,8 +35,12 @@ def set_seed(seed) -> None:
       until the global seed is set.
     * With both, both determine the op's numbers.
 
-    Eagerly the numbers are TensorFlow's. In a `tf.function` they come from torch's generator, which
-    is seeded here, too.
+    * In a `tf.function` each op has a stream of its own, which goes on from call to call; the op
+      seed of one without is its number among the function's random ops. Setting the global seed
+      makes these streams start again.
+
+    The numbers are TensorFlow's. In the functions of datasets and of `tf.vectorized_map`, which run
+    on many elements at once, they come from torch's generator, which is seeded here, too.
 
     Args:
         seed: an integer.
@@ -43,6 +50,8 @@ def set_seed(seed) -> None:
     _state.seed = int(seed)
     _state.op_seeds = random.Random(seed)
     _state.used.clear()
+    for position in _positions:
+        position.rewind()
     torch.manual_seed(int(seed))
 
 
@@ -55,13 +64,76 @@ def get_seed(op_seed):
     """The pair of seeds for an op, or (None, None): draw from nowhere in particular."""
     if _state.seed is not None:
         if op_seed is None:
-            op_seed = _state.op_seeds.randint(0, _LARGEST)
+            under_way = graph.state.trace
+            if under_way is None:
+                op_seed = _state.op_seeds.randint(0, _LARGEST)
+            else:
+                op_seed = under_way.count_random_op()
         seeds = int(_state.seed) % _LARGEST, int(op_seed) % _LARGEST
     elif op_seed is not None:
         seeds = _DEFAULT_GLOBAL_SEED, int(op_seed) % _LARGEST
     else:
         return None, None
     return (0, _LARGEST) if seeds == (0, 0) else seeds
+
+
+class Position:
+    """Where a traced op is in its stream: a variable of the graph (see `core.graph`).
+
+    Its value is what `_draw.from_state` takes: the counter's low and high half, and the key.
+    """
+
+    trainable = False
+    name = "random_stream"
+
+    def __init__(self, stream: Stream):
+        self._stream = stream
+        self.rewind()
+        _positions.add(self)
+
+    def rewind(self) -> None:
+        """Goes back to the beginning."""
+        key, low, high = self._stream
+        with real_tensors():
+            self._value = torch.tensor([low, high, key], dtype=torch.int64)
+
+    def fork(self) -> Position:
+        """The position of the same op in another graph that takes this one's graph in."""
+        return Position(self._stream)
+
+    def _trace_get(self) -> torch.Tensor:
+        return self._value
+
+    def _trace_set(self, value: torch.Tensor) -> None:
+        self._value = value
+
+    def _tape_read(self) -> torch.Tensor:
+        under_way = graph.state.trace
+        return self._value if under_way is None else under_way.read(self)
+
+    _tape_value = _tape_read
+
+
+_positions: weakref.WeakSet[Position] = weakref.WeakSet()
+
+
+def traced_state(op_seed, blocks) -> torch.Tensor | None:
+    """The state from which an op in a trace draws, each run `blocks` further; None without a seed.
+
+    Args:
+        op_seed: the seed the user gave, or None.
+        blocks: how many blocks the op sets aside; may be symbolic.
+    """
+    under_way = graph.state.trace
+    if not under_way.has_streams:
+        return None
+    seeds = get_seed(op_seed)
+    if seeds[0] is None:
+        return None
+    position = Position(from_op_seeds(*seeds))
+    state = under_way.read(position)
+    under_way.write(position, torch.cat([state[:1] + blocks, state[1:]]))
+    return state
 
 
 def reserve(op: str, op_seed, blocks: int, *key) -> Stream | None:

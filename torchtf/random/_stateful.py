@@ -1,7 +1,7 @@
 """`tf.random.uniform` and the other ops that draw new numbers at each call.
 
-Eagerly and with a seed they give TensorFlow's numbers. Without any seed, and in a traced function,
-they draw from torch's generator.
+With a seed they give TensorFlow's numbers, eagerly and in a `tf.function`. Without any seed they
+draw from torch's generator.
 """
 
 from __future__ import annotations
@@ -23,6 +23,26 @@ _FLOATS = (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)
 _NUMBERS = (int, float)
 
 
+def _seeded(op_name: str, kind: str, sizes, blocks, dtype, seed, params=(), key=()):
+    """TensorFlow's numbers of a kind; None without any seed.
+
+    Args:
+        op_name: TensorFlow's name of the op.
+        kind: of the numbers, see `_draw`.
+        sizes: the shape of the result.
+        blocks: how many blocks of the stream the op sets aside.
+        dtype: the torch type of the result.
+        seed: the op seed the user gave, or None.
+        params: of the distribution, torch tensors.
+        key: what else tells this op from others, such as the type of a parameter.
+    """
+    if graph.state.trace is not None:
+        state = _seeds.traced_state(seed, blocks)
+        return None if state is None else _draw.from_state(state, kind, sizes, dtype, params)
+    stream = _seeds.reserve(op_name, seed, blocks, *key)
+    return None if stream is None else _draw.from_stream(stream, kind, sizes, dtype, params)
+
+
 def _standard(op_name: str, kind: str, shape, dtype, seed, native) -> torch.Tensor:
     """Standard numbers of a kind: TensorFlow's if there is a seed, else those of `native`."""
     sizes = to_shape(shape)
@@ -31,11 +51,9 @@ def _standard(op_name: str, kind: str, shape, dtype, seed, native) -> torch.Tens
         raise errors.InvalidArgumentError(
             None, None, f"Dimension {bad} must be >= 0 [Op:{op_name}]"
         )
-    if graph.state.trace is None:
-        stream = _seeds.reserve(op_name, seed, math.prod(sizes) * RESERVED, dtype)
-        if stream is not None:
-            return _draw.from_stream(stream, kind, sizes, dtype.torch)
-    return native(sizes, dtype=dtype.torch, device=device.current())
+    blocks = math.prod(sizes) * RESERVED
+    drawn = _seeded(op_name, kind, sizes, blocks, dtype.torch, seed, key=(dtype,))
+    return drawn if drawn is not None else native(sizes, dtype=dtype.torch, device=device.current())
 
 
 def _float_type(dtype, op_name, mean, stddev):
@@ -85,7 +103,7 @@ def uniform(shape, minval=0, maxval=None, dtype=dtypes.float32, seed=None, name=
         )
     if dtype.is_integer:
         if maxval is None:
-            raise ValueError(f"Must specify maxval for integer dtype {dtype}")
+            raise ValueError(f"Must specify maxval for integer dtype tf.{dtype.name}")
         return _uniform_int(shape, minval, maxval, dtype, seed)
     maxval = 1 if maxval is None else maxval
     raw = _standard("RandomUniform", "uniform", shape, dtype, seed, torch.rand)
@@ -115,6 +133,17 @@ def _scalar(value, dtype, what):
 def _uniform_int(shape, minval, maxval, dtype, seed):
     sizes = to_shape(shape)
     low, high = _scalar(minval, dtype, "minval"), _scalar(maxval, dtype, "maxval")
+    if graph.state.trace is None and low >= high:
+        raise errors.InvalidArgumentError(
+            None, None, f"Need minval < maxval, got {low} >= {high} [Op:RandomUniformInt]"
+        )
+    blocks = math.prod(sizes) * RESERVED
+    bounds = [low.cpu(), high.cpu()]
+    drawn = _seeded(
+        "RandomUniformInt", "uniform_int", sizes, blocks, dtype.torch, seed, bounds, key=(dtype,)
+    )
+    if drawn is not None:
+        return wrap(drawn)
     if graph.state.trace is not None:
         if type(minval) is int and type(maxval) is int:
             return wrap(
@@ -124,15 +153,7 @@ def _uniform_int(shape, minval, maxval, dtype, seed):
         bits = torch.randint(0, 2**62, sizes, dtype=torch.int64, device=device.current())
         return wrap(low + torch.remainder(bits, (high - low).to(torch.int64)).to(dtype.torch))
     low, high = low.item(), high.item()
-    if low >= high:
-        raise errors.InvalidArgumentError(
-            None, None, f"Need minval < maxval, got {low} >= {high} [Op:RandomUniformInt]"
-        )
-    stream = _seeds.reserve("RandomUniformInt", seed, math.prod(sizes) * RESERVED, dtype)
-    if stream is None:
-        return wrap(torch.randint(low, high, sizes, dtype=dtype.torch, device=device.current()))
-    bounds = [torch.tensor(b, dtype=dtype.torch) for b in (low, high)]
-    return wrap(_draw.from_stream(stream, "uniform_int", sizes, dtype.torch, bounds))
+    return wrap(torch.randint(low, high, sizes, dtype=dtype.torch, device=device.current()))
 
 
 def normal(shape, mean=0.0, stddev=1.0, dtype=dtypes.float32, seed=None, name=None):
@@ -187,22 +208,21 @@ def shuffle(value, seed=None, name=None):
 
 
 def _order(size, seed) -> torch.Tensor:
-    if graph.state.trace is None:
-        stream = _seeds.reserve("RandomShuffle", seed, -(-(size - 1) // 4))
-        if stream is not None:
-            return _draw.from_stream(stream, "permutation", [size], torch.int64)
-    return torch.randperm(size, device=device.current())
+    blocks = -(-(size - 1) // 4)
+    drawn = _seeded("RandomShuffle", "permutation", [size], blocks, torch.int64, seed)
+    return drawn if drawn is not None else torch.randperm(size, device=device.current())
 
 
 @op("Multinomial", strings=None)
 def _multinomial(logits: Real, samples, seed, dtype):
     check_logits(logits)
     batch = logits.shape[0]
-    if graph.state.trace is None:
-        reserved = batch * (-(-samples // 4) * 4 * 2) * RESERVED
-        stream = _seeds.reserve("Multinomial", seed, reserved, logits.dtype, dtype)
-        if stream is not None:
-            return _draw.from_stream(stream, "categorical", [batch, samples], dtype, [logits])
+    blocks = batch * (-(-samples // 4) * 4 * 2) * RESERVED
+    key = logits.dtype, dtype
+    drawn = _seeded("Multinomial", "categorical", [batch, samples], blocks, dtype, seed,
+                    [logits], key)  # fmt: skip
+    if drawn is not None:
+        return drawn
     cumulated = torch.softmax(logits.double(), 1).cumsum(1)
     points = torch.rand(batch, samples, dtype=torch.float64, device=logits.device)
     return torch.searchsorted(cumulated, points * cumulated[:, -1:], right=True).to(dtype)
@@ -272,12 +292,11 @@ def gamma_result(drawn, beta, dtype, name):
 @op("RandomGamma")
 def _random_gamma(alpha: Float, sizes, seed):
     full = [*sizes, *alpha.shape]
-    if graph.state.trace is None:
-        blocks = math.prod(full) * RESERVED
-        stream = _seeds.reserve("RandomGamma", seed, blocks, alpha.dtype)
-        if stream is not None:
-            drawn = _draw.from_stream(stream, "gamma", full, alpha.dtype, [alpha.detach()])
-            return gamma_gradient(drawn, alpha)
+    blocks = math.prod(full) * RESERVED
+    drawn = _seeded("RandomGamma", "gamma", full, blocks, alpha.dtype, seed,
+                    [alpha.detach()], key=(alpha.dtype,))  # fmt: skip
+    if drawn is not None:
+        return gamma_gradient(drawn, alpha)
     return torch._standard_gamma(alpha.expand(full).contiguous())
 
 
@@ -310,10 +329,10 @@ def poisson(shape, lam, dtype=dtypes.float32, seed=None, name=None):
 def _random_poisson(lam: Real, sizes, dtype, seed):
     full = [*sizes, *lam.shape]
     lam = lam.detach()
-    if graph.state.trace is None:
-        blocks = math.prod(full) * RESERVED
-        stream = _seeds.reserve("RandomPoissonV2", seed, blocks, lam.dtype, dtype)
-        if stream is not None:
-            return _draw.from_stream(stream, "poisson", full, dtype, [lam])
+    blocks = math.prod(full) * RESERVED
+    key = lam.dtype, dtype
+    drawn = _seeded("RandomPoissonV2", "poisson", full, blocks, dtype, seed, [lam], key)
+    if drawn is not None:
+        return drawn
     rate = lam if lam.dtype.is_floating_point else lam.double()
     return torch.poisson(rate.expand(full)).to(dtype)
