@@ -201,3 +201,36 @@ def test_gradients_and_traces():
     with torchtf.GradientTape() as tape:
         y = f(x)
     np.testing.assert_allclose(tape.gradient(y, x).numpy(), [0.0, 0.25])
+
+
+BEHAVIOR = """
+import {module} as tf
+n = tf.experimental.numpy
+n.experimental_enable_numpy_behavior()
+x = tf.reshape(tf.range(12), [3, 4])
+for text in {texts!r}:
+    try:
+        value = eval(text)
+        print("=", text, value.shape, value.dtype.name, value.numpy().tolist())
+    except (AttributeError, IndexError, ValueError, TypeError) as e:
+        print("=", text, type(e).__name__)
+"""
+INDEXED = (
+    "x[[0, 1]]", "x[[2, 0, 0], 1]", "x[:, [3, 1]]", "x[[0, 1], [2, 3]]", "x[x > 5]", "x[1]",
+    "x[[True, False, True]]", "x[1:, tf.constant([0, 2])]", "x[n.array([[0, 1], [2, 2]])]",
+    "x[..., [0]]", "x[None, [1]]", "x[-1, -2]", "x[::-1]", "x[tf.constant(1)]", "x.T", "x.sum()",
+    "x.reshape(4, 3)", "x.ravel()", "x.astype(n.float32)", "x + 1.5", "x.mean()", "x.clip(2, 5)",
+    "x.transpose(1, 0)", "x.max(axis=0)",
+)  # fmt: skip
+
+
+def test_numpy_behavior_of_tensors(run_python):
+    ours, theirs = (
+        [
+            line
+            for line in run_python(BEHAVIOR.format(module=m, texts=INDEXED)).splitlines()
+            if line.startswith("=")
+        ]
+        for m in ("torchtf", "tensorflow")
+    )
+    assert ours == theirs and len(ours) == len(INDEXED)

@@ -19,7 +19,7 @@ class CheckpointOptions:
     """How a checkpoint is written (source: `tf.train.CheckpointOptions`).
 
     Args:
-        experimental_io_device: only None: files are local.
+        experimental_io_device: None or this machine ("/job:localhost"): files are local.
         experimental_enable_async_checkpoint: only False.
         experimental_write_callbacks: functions called with the path, or without an argument, after
             the checkpoint is written.
@@ -41,7 +41,7 @@ class CheckpointOptions:
             ("experimental_io_device", experimental_io_device),
             ("experimental_sharding_callback", experimental_sharding_callback),
         ):
-            if given is not None:
+            if given is not None and "localhost" not in str(given):
                 raise NotImplementedError(
                     f"CheckpointOptions({name}=...) is not supported: a checkpoint is written to "
                     "one local data file; leave it out."
@@ -51,7 +51,7 @@ class CheckpointOptions:
                 "CheckpointOptions(enable_async=True) is not supported; call Checkpoint.save in a "
                 "thread of your own."
             )
-        self.experimental_io_device = None
+        self.experimental_io_device = experimental_io_device
         self.experimental_enable_async_checkpoint = self.enable_async = False
         self.experimental_write_callbacks = experimental_write_callbacks
         self.experimental_skip_slot_variables = experimental_skip_slot_variables

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import torch
+
+from torchtf.array_ops import getitem
+from torchtf.core.convert import to_torch
+from torchtf.core.op import op
 from torchtf.core.tensor import Tensor
 from torchtf.experimental.numpy import _arrays, _core, _elementwise, _reductions
 
@@ -41,6 +46,32 @@ def _transpose(self, *axes):
     return _arrays.transpose(self, axes or None)
 
 
+@op("GatherV2")
+def _advanced(x: T, index):
+    return x[index]
+
+
+def _getitem(self, key):
+    """`x[key]` with NumPy's rules, for arrays of positions and several masks, too."""
+    items = key if type(key) is tuple else (key,)
+    if all(map(_is_basic, items)):
+        return getitem(self, key)
+    if any(isinstance(i, slice) and i.step is not None and i.step < 0 for i in items):
+        raise NotImplementedError(
+            "A slice with a negative step beside an array index is not supported: use tf.reverse."
+        )
+    return _advanced(self, tuple(i if _is_basic(i) else _positions(i) for i in items))
+
+
+def _is_basic(item) -> bool:
+    return item is None or item is Ellipsis or isinstance(item, (int, slice))
+
+
+def _positions(item) -> torch.Tensor:
+    data = to_torch(item)
+    return data if data.dtype is torch.bool else data.to(torch.int64)
+
+
 _OPERATORS = {
     "add": _elementwise.add,
     "sub": _elementwise.subtract,
@@ -52,6 +83,7 @@ _OPERATORS = {
     "matmul": _reductions.matmul,
 }
 _METHODS: dict = {
+    "__getitem__": _getitem,
     "T": property(_arrays.transpose),
     "astype": _astype,
     "clip": lambda self, a_min, a_max: _elementwise.clip(self, a_min, a_max),
