@@ -38,7 +38,7 @@ _BY_MODULE = {
         "AggregationMethod get_static_value inside_function is_symbolic_tensor is_tensor "
         "register_tensor_conversion_function timestamp"
     ),
-    "torchtf.indexed_slices": "IndexedSlices IndexedSlicesSpec",
+    "torchtf.core.indexed_slices": "IndexedSlices IndexedSlicesSpec",
     "torchtf.linalg": ("eig eigvals einsum norm tensordot"),
     "torchtf.data._optional": "OptionalSpec",
     "torchtf.init_ops": (

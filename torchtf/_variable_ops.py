@@ -11,8 +11,9 @@ import torch
 from torchtf import array_ops, math
 from torchtf.core import dtypes, errors, graph
 from torchtf.core.convert import convert_to_tensor
+from torchtf.core.indexed_slices import IndexedSlices
 from torchtf.core.tensor import SymbolicTensor, Tensor, wrap
-from torchtf.indexed_slices import IndexedSlices
+from torchtf.core.variable import UnreadVariable
 
 # -- reading
 
@@ -71,8 +72,8 @@ def _put(tensor, places, value):
     return array_ops.reshape(changed, array_ops.shape(tensor))
 
 
-def _rows(variable, sparse_delta):
-    """Coordinates and rows of an `IndexedSlices`."""
+def _slices(variable, sparse_delta):
+    """The indices and rows of an `IndexedSlices`."""
     if not isinstance(sparse_delta, IndexedSlices):
         raise TypeError(f"Argument `sparse_delta` is not IndexedSlices: {sparse_delta}")
     indices = convert_to_tensor(sparse_delta.indices, dtype_hint=dtypes.int32)
@@ -82,13 +83,20 @@ def _rows(variable, sparse_delta):
             [array_ops.shape(indices), array_ops.shape(_value(variable))[1:]], 0
         )
         values = array_ops.broadcast_to(values, shape)
-    return array_ops.expand_dims(indices, -1), values
+    return indices, values
 
 
-def _scatter_method(op, verb):
+def _scatter_method(op, verb, in_place=None):
+    """A method that changes rows; `in_place(value, indices, rows)` does so without a copy."""
+
     def method(self, sparse_delta, use_locking=False, name=None):
-        indices, rows = _rows(self, sparse_delta)
-        return self.assign(op(_value(self), indices, rows))
+        indices, rows = _slices(self, sparse_delta)
+        value = None if in_place is None else self._unshared()
+        if value is not None and _fit(value, indices._data, rows._data):
+            with torch.no_grad():
+                in_place(value, indices._data.reshape(-1), rows._data)
+            return UnreadVariable(self)
+        return self.assign(op(_value(self), array_ops.expand_dims(indices, -1), rows))
 
     method.__doc__ = f"""{verb} rows; see `tf.IndexedSlices`.
 
@@ -102,6 +110,17 @@ def _scatter_method(op, verb):
             TypeError: if `sparse_delta` is no `IndexedSlices`.
         """
     return method
+
+
+def _fit(value, indices, rows) -> bool:
+    """Whether torch can put these rows into `value`; if not, the general way says what is wrong."""
+    return (
+        indices.dim() == 1
+        and indices.dtype in (torch.int32, torch.int64)
+        and rows.dtype is value.dtype
+        and rows.shape == (*indices.shape, *value.shape[1:])
+        and bool(((indices >= 0) & (indices < value.shape[0])).all())
+    )
 
 
 def _reduced(how):
@@ -120,11 +139,21 @@ def _divided(tensor, factor):
     return math.floordiv(tensor, factor) if tensor.dtype.is_integer else math.divide(tensor, factor)
 
 
-scatter_add = _scatter_method(array_ops.tensor_scatter_nd_add, "Adds to")
-scatter_sub = _scatter_method(array_ops.tensor_scatter_nd_sub, "Subtracts from")
+scatter_add = _scatter_method(
+    array_ops.tensor_scatter_nd_add, "Adds to", lambda x, i, rows: x.index_add_(0, i, rows)
+)
+scatter_sub = _scatter_method(
+    array_ops.tensor_scatter_nd_sub,
+    "Subtracts from",
+    lambda x, i, rows: x.index_add_(0, i, rows, alpha=-1),
+)
 scatter_max = _scatter_method(array_ops.tensor_scatter_nd_max, "Takes the larger of")
 scatter_min = _scatter_method(array_ops.tensor_scatter_nd_min, "Takes the smaller of")
-scatter_update = _scatter_method(array_ops.tensor_scatter_nd_update, "Replaces")
+scatter_update = _scatter_method(
+    array_ops.tensor_scatter_nd_update,
+    "Replaces",
+    lambda x, i, rows: x.index_copy_(0, i.long(), rows),
+)
 scatter_mul = _scatter_method(_reduced(math.multiply), "Multiplies")
 scatter_div = _scatter_method(_reduced(_divided), "Divides")
 

@@ -88,18 +88,27 @@ class ForwardAccumulator:
 
         return nest.map_structure(one, primals)
 
+    def _pairs(self, primal, tangent):
+        """The tensors that stand for a primal, with their tangents."""
+        handles = self._tape._handles(primal)
+        return [
+            (h.tensor, tangent if h.indices is None else tangent.index_select(0, h.indices))
+            for h in handles
+            if h.source is handles[0].source  # the value that it had at first
+        ]
+
     def _product(self, target):
         data = target._data
         pairs = [
-            (handle, tangent._data)
+            pair
             for primal, tangent in zip(self._primals, self._tangents, strict=True)
-            for handle in self._tape._handles(primal)[:1]
+            for pair in self._pairs(primal, tangent._data)
         ]
         if not pairs or not isinstance(data, torch.Tensor) or not data.requires_grad:
             return None
         handles, tangents = zip(*pairs, strict=True)
         create_graph = len(tape.active_tapes()) > self._recording
-        with torch.enable_grad():
+        with torch.enable_grad(), self._tape._own_part(data):
             cotangent = torch.zeros_like(data, requires_grad=True)
             found = torch.autograd.grad(
                 data, handles, cotangent, create_graph=True, allow_unused=True

@@ -63,6 +63,11 @@ def transformer():
     return keras.Model(inputs, layers.Dense(3, activation="softmax")(x))
 
 
+def embedding():
+    return keras.Sequential([keras.Input((5,)), layers.Embedding(9, 4),
+                             layers.GlobalAveragePooling1D(), layers.Dense(3)])
+
+
 results = {}
 O = keras.optimizers
 x, y = RNG.normal(size=(16, 6)).astype("float32"), np.arange(16) % 3
@@ -93,8 +98,22 @@ results["GRU"] = train(recurrent(layers.GRU), sequences, y, O.Adam(0.01),
 tokens = RNG.normal(size=(16, 5, 6)).astype("float32")
 results["transformer"] = train(transformer(), tokens, y, O.Adam(0.01),
                                "sparse_categorical_crossentropy")
+words, labels = RNG.integers(0, 9, (16, 5)), RNG.normal(size=(16, 3)).astype("float32")
+for name, optimizer in {
+    "SGD": O.SGD(0.5), "momentum": O.SGD(0.1, momentum=0.9), "Adam": O.Adam(0.01),
+    "amsgrad": O.Adam(0.01, amsgrad=True), "AdamW": O.AdamW(0.01), "Nadam": O.Nadam(0.01),
+    "RMSprop": O.RMSprop(0.01, momentum=0.1), "Adagrad": O.Adagrad(0.1),
+    "clipnorm": O.SGD(0.5, clipnorm=0.1), "global_clipnorm": O.Adam(0.1, global_clipnorm=0.1),
+}.items():
+    results[f"embedding {name}"] = train(embedding(), words, labels, optimizer, "mse")
 print("RESULT", json.dumps(results))
 """
+
+
+EMBEDDING_OPTIMIZERS = [
+    "SGD", "momentum", "Adam", "amsgrad", "AdamW", "Nadam", "RMSprop", "Adagrad", "clipnorm",
+    "global_clipnorm",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +143,7 @@ def results(tmp_path_factory):
         "SGD", "momentum", "Adam", "amsgrad", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax",
         "Nadam", "Ftrl", "Lion", "clipnorm", "global_clipnorm", "schedule", "ema", "accumulation",
         "conv", "conv weights", "conv predict", "LSTM", "GRU", "transformer",
+        *[f"embedding {name}" for name in EMBEDDING_OPTIMIZERS],
     ],
 )  # fmt: skip
 def test_same_losses(results, name):

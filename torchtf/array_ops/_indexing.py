@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from torchtf.array_ops._shaping import product
-from torchtf.core import dtypes, errors
+from torchtf.core import dtypes, errors, tape
 from torchtf.core.convert import convert_to_tensor, sizes_of, to_axis, to_shape, to_torch
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
@@ -292,6 +292,7 @@ def _gather(params: T, indices: Ids, axis, batch_dims) -> T:
         )
     if rank == 0:
         raise errors.InvalidArgumentError(None, None, "params must be at least 1 dimensional")
+    select = tape.select_rows if axis == 0 else torch.index_select
     axis %= rank
     if batch_dims < 0:
         batch_dims += indices.dim()
@@ -310,7 +311,7 @@ def _gather(params: T, indices: Ids, axis, batch_dims) -> T:
     index = _int_index(indices)
     before, after = params.shape[:axis], params.shape[axis + 1 :]
     if batch_dims == 0:
-        found = _looked_up(indices, length, lambda: params.index_select(axis, index.reshape(-1)))
+        found = _looked_up(indices, length, lambda: select(params, axis, index.reshape(-1)))
     else:
         batch = params.shape[:batch_dims]
         if not is_fake(params) and tuple(batch) != tuple(index.shape[:batch_dims]):
@@ -395,8 +396,12 @@ def _gather_nd(params: T, indices: Ids, batch_dims) -> T:
         row = torch.arange(size, device=indices.device)
         stride = product(batch[d + 1 :]) * count
         flat = flat + stride * row.reshape(*(1,) * d, -1, *(1,) * (flat.dim() - d - 1))
-    rows = params.reshape(product(batch) * count, *rest)
-    return rows.index_select(0, flat.reshape(-1)).reshape(*indices.shape[:-1], *rest)
+    if depth == 1 and not batch:  # whole rows of `params` itself: their gradient is sparse
+        found = tape.select_rows(params, 0, _int_index(indices).reshape(-1))
+    else:
+        rows = params.reshape(product(batch) * count, *rest)
+        found = rows.index_select(0, flat.reshape(-1))
+    return found.reshape(*indices.shape[:-1], *rest)
 
 
 def gather_nd(params, indices, batch_dims=0, name=None, bad_indices_policy=""):

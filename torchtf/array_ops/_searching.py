@@ -10,6 +10,7 @@ import torch
 from torchtf.array_ops._indexing import where
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor, raw, sizes_of, to_axis, to_shape
+from torchtf.core.indexed_slices import IndexedSlices
 from torchtf.core.op import op
 from torchtf.core.tensor import is_fake, wrap
 from torchtf.math import divide, greater, is_finite, maximum, minimum, multiply, reduce_sum, sqrt
@@ -260,12 +261,14 @@ def clip_by_value(t, clip_value_min, clip_value_max, name=None):
     """Values between a minimum and a maximum (source: `tf.clip_by_value`).
 
     Args:
-        t: a tensor.
+        t: a tensor, or `IndexedSlices` whose values are clipped.
         clip_value_min, clip_value_max: numbers or tensors that broadcast to the shape of `t`.
 
     Raises:
         ValueError: if the bounds do not broadcast to that shape.
     """
+    if isinstance(t, IndexedSlices):
+        return t._with_values(clip_by_value(t.values, clip_value_min, clip_value_max, name))
     values = convert_to_tensor(t)
     clipped = maximum(minimum(values, clip_value_max), clip_value_min, name)
     if not clipped.shape.is_compatible_with(values.shape):
@@ -277,10 +280,12 @@ def clip_by_norm(t, clip_norm, axes=None, name=None):
     """Scales down what has a larger norm (source: `tf.clip_by_norm`).
 
     Args:
-        t: a tensor.
+        t: a tensor, or `IndexedSlices` whose values are scaled.
         clip_norm: the greatest norm allowed.
         axes: the axes along which the norm is taken; all by default.
     """
+    if isinstance(t, IndexedSlices):
+        return t._with_values(clip_by_norm(t.values, clip_norm, axes, name))
     values = convert_to_tensor(t)
     total = reduce_sum(multiply(values, values), axes, True)
     positive = greater(total, 0)
@@ -339,6 +344,6 @@ def clip_by_global_norm(t_list, clip_norm, use_norm=None, name=None):
 
 
 def _scaled(t, scale):
-    if hasattr(t, "indices") and hasattr(t, "values"):
-        return type(t)(multiply(t.values, scale), t.indices, t.dense_shape)
+    if isinstance(t, IndexedSlices):
+        return t._with_values(multiply(t.values, scale))
     return multiply(convert_to_tensor(t), scale)

@@ -4,6 +4,10 @@
 * Tapes that record at the same time share a *session*. It owns the leaf of each variable read under
   it and remembers the tensors recorded; when its last tape is released (`gradient` of a
   non-persistent tape, or the tape's end), those tensors become plain values again.
+* Rows read from a leaf (`tf.gather`) are a leaf of their own, so the gradient of a large table is
+  an `IndexedSlices` of what was read, without a dense gradient on the way.
+* A tape knows what was recorded before it began by autograd's sequence numbers, and differentiates
+  no further than that.
 * The state is per thread, as torch's own gradient mode is.
 """
 
@@ -13,7 +17,7 @@ import contextlib
 import logging
 import threading
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -34,20 +38,34 @@ _state = _State()
 _sessions: weakref.WeakSet = weakref.WeakSet()
 
 
+class _Handle(NamedTuple):
+    """A torch tensor that stands for a source, or for the rows `indices` of it."""
+
+    tensor: torch.Tensor
+    source: torch.Tensor
+    indices: torch.Tensor | None = None
+    tapes: int = 0  # how many tapes of the session had begun when the rows were read
+
+
 class Session:
     """A stretch of recording shared by the tapes that overlap in it."""
 
-    __slots__ = ("__weakref__", "leaves", "open_tapes", "recorded", "start", "watched")
+    __slots__ = (
+        "__weakref__", "leaves", "open_tapes", "recorded", "rows", "start", "tapes", "watched",
+    )  # fmt: skip
 
     def __init__(self):
         # id of a variable -> [the variable, its value last seen, the leaves made for its values]
         self.leaves: dict[int, list] = {}
         self.recorded: list[weakref.ref] = []
+        # id of a leaf -> the rows read from it
+        self.rows: dict[int, list[_Handle]] = {}
         # tensors watched -> their leaves; a tensor may be watched in a later session, too
         self.watched: dict[int, tuple[weakref.ref, torch.Tensor]] = {}
         self.start = torch.autograd._get_sequence_nr()
         _sessions.add(self)
         self.open_tapes = 0
+        self.tapes = 0  # how many tapes have begun
 
     def leaf(self, owner, value: torch.Tensor) -> torch.Tensor:
         """The leaf that stands for `owner`'s present value under this session."""
@@ -56,6 +74,12 @@ class Session:
             entry[1] = value
             entry[2].append(value.detach().requires_grad_())
         return entry[2][-1]
+
+    def read_rows(self, leaf: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+        """Rows of a leaf, as a leaf of their own."""
+        rows = leaf.detach().index_select(0, indices).requires_grad_()
+        self.rows.setdefault(id(leaf), []).append(_Handle(rows, leaf, indices, self.tapes))
+        return rows
 
     def is_older(self, data: torch.Tensor) -> bool:
         """Whether data was computed under tapes that recorded before this session."""
@@ -73,6 +97,7 @@ class Session:
             if tensor is not None and tensor._data is leaf and not shared:
                 tensor._data = leaf.detach()
         self.recorded.clear()
+        self.rows.clear()
         self.watched.clear()
         self.leaves.clear()
 
@@ -93,6 +118,14 @@ def leaf_of(variable, value: torch.Tensor) -> torch.Tensor:
     if any(watched) and (value.is_floating_point() or value.is_complex()):
         return _state.session.leaf(variable, value)
     return value
+
+
+def select_rows(params: torch.Tensor, dim: int, indices: torch.Tensor) -> torch.Tensor:
+    """`torch.index_select`, whose gradient is an `IndexedSlices` where the rows are a source's."""
+    session = _state.session
+    if dim == 0 and session is not None and params.requires_grad and params.is_leaf:
+        return session.read_rows(params, indices)
+    return params.index_select(dim, indices)
 
 
 def isolated():
@@ -155,7 +188,7 @@ class GradientTape:
         self._variables: dict[int, object] = {}
         self._recording = False
         self._session: Session | None = None
-        self._start = 0
+        self._start = self._number = 0
 
     def __enter__(self):
         self._push()
@@ -174,6 +207,8 @@ class GradientTape:
                 _state.session = Session()
             self._session = _state.session
             self._session.open_tapes += 1
+            self._session.tapes += 1
+            self._number = self._session.tapes
             self._start = torch.autograd._get_sequence_nr()
         elif not _state.tapes:
             _state.session = self._session
@@ -264,7 +299,17 @@ class GradientTape:
         if recording_now:
             self._push()
 
-    def _handles(self, source) -> list[torch.Tensor]:
+    def _handles(self, source) -> list[_Handle]:
+        """The torch tensors that stand for `source` and rows of it, if this tape recorded it."""
+        tensors = self._tensors(source)
+        handles = [_Handle(t, t) for t in tensors]
+        if self._session.rows:
+            for t in tensors:
+                read = self._session.rows.get(id(t), ())
+                handles += [rows for rows in read if rows.tapes >= self._number]
+        return handles
+
+    def _tensors(self, source) -> list[torch.Tensor]:
         """The torch tensors that stand for `source`, if this tape recorded it."""
         if hasattr(source, "_tape_value"):
             by_default = self._watch_accessed_variables and source.trainable
@@ -284,10 +329,34 @@ class GradientTape:
         node = data.grad_fn
         if node is not None and node._sequence_nr() >= self._start:
             return [data]
-        # what a variable's read gave, as in `tf.convert_to_tensor(v)`
+        # what a variable's read gave, as in `tf.convert_to_tensor(v)`, or rows of it
         if any(data is leaf for _, _, leaves in self._session.leaves.values() for leaf in leaves):
             return [data]
+        for rows in self._session.rows.values():
+            if any(data is r.tensor and r.tapes >= self._number for r in rows):
+                return [data]
         return []
+
+    @contextlib.contextmanager
+    def _own_part(self, *outputs):
+        """While it lasts, autograd goes back no further than to where this tape began."""
+        hooks = []
+        if self._start > self._session.start:
+            stack, seen = [o.grad_fn for o in outputs if o.grad_fn is not None], set()
+            while stack:
+                node = stack.pop()
+                if node in seen:
+                    continue
+                seen.add(node)
+                if node._sequence_nr() < self._start:
+                    hooks.append(node.register_prehook(lambda grads: (None,) * len(grads)))
+                else:
+                    stack += [n for n, _ in node.next_functions if n is not None]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def gradient(self, target, sources, output_gradients=None, unconnected_gradients="none"):
         """The gradient of `target` with respect to each of `sources`.
@@ -322,12 +391,8 @@ class GradientTape:
         handles = [self._handles(_check_source(s)) for s in flat_sources]
         seeds = None
         if output_gradients is not None:
-            seeds = [
-                None if g is None else _as_tensor(g)
-                for g in nest.flatten(output_gradients, expand_composites=True)
-            ]
-        grads = self._backward(targets, handles, seeds)
-        results = [_wrap_gradient(g, s) for g, s in zip(grads, flat_sources, strict=True)]
+            seeds = [None if g is None else _as_tensor(g) for g in nest.flatten(output_gradients)]
+        results = [_wrap_gradient(g) for g in self._backward(targets, handles, seeds)]
         if unconnected_gradients == "zero":
             results = [
                 _zeros_like(s) if g is None else g
@@ -371,17 +436,17 @@ class GradientTape:
                 outputs.append(data)
                 seed = None if seeds is None else seeds[i]
                 grad_outputs.append(torch.ones_like(data) if seed is None else seed._data)
-        flat = [h for group in handles for h in group]
+        flat = [h.tensor for group in handles for h in group]
         if not outputs or not flat:
             return [None] * len(handles)
         create_graph = recording()
         keep = self._persistent or create_graph or self._session.open_tapes > 1
-        with torch.set_grad_enabled(create_graph):
+        with torch.set_grad_enabled(create_graph), self._own_part(*outputs):
             found = torch.autograd.grad(
                 outputs, flat, grad_outputs,
                 retain_graph=keep, create_graph=create_graph, allow_unused=True,
             )  # fmt: skip
-        return _sum_groups(found, handles)
+        return [_total(*group) for group in _grouped(handles, found)]
 
     def jacobian(
         self,
@@ -407,7 +472,7 @@ class GradientTape:
         flat_sources = nest.flatten(sources)
         handles = [self._handles(_check_source(s)) for s in flat_sources]
         data = _as_tensor(target)._data
-        flat = [h for group in handles for h in group]
+        flat = [h.tensor for group in handles for h in group]
         grads: list = [None] * len(handles)
         if flat and data.requires_grad:
             size = data.numel()
@@ -415,11 +480,9 @@ class GradientTape:
             seeds = seeds.reshape(size, *data.shape)
             chunk = 1 if not experimental_use_pfor else (parallel_iterations or max(size, 1))
             rows = self._vjp_rows(data, flat, seeds, chunk, experimental_use_pfor)
-            grads = [
-                None if g is None else g.reshape(*data.shape, *g.shape[1:])
-                for g in _sum_groups(rows, handles)
-            ]
-        results = [_wrap_gradient(g, s) for g, s in zip(grads, flat_sources, strict=True)]
+            totals = [_dense_total(*group, axis=1) for group in _grouped(handles, rows)]
+            grads = [None if g is None else g.reshape(*data.shape, *g.shape[1:]) for g in totals]
+        results = [_wrap_gradient(g) for g in grads]
         if unconnected_gradients == "zero":
             results = [
                 _zeros_like(s, tuple(data.shape)) if g is None else g
@@ -466,11 +529,13 @@ class GradientTape:
             seeds = torch.eye(size, dtype=data.dtype, device=data.device)
             seeds = seeds.reshape(size, 1, *data.shape[1:]).expand(size, *data.shape)
             chunk = 1 if not experimental_use_pfor else (parallel_iterations or max(size, 1))
-            (rows,) = self._vjp_rows(data, handles, seeds, chunk, experimental_use_pfor)
+            flat = [h.tensor for h in handles]
+            parts = self._vjp_rows(data, flat, seeds, chunk, experimental_use_pfor)
+            rows = _dense_total(handles, parts, axis=1)
             if rows is not None:
                 rows = rows.movedim(0, 1)
                 result = rows.reshape(batch, *data.shape[1:], *source._data.shape[1:])
-        result = _wrap_gradient(result, source)
+        result = _wrap_gradient(result)
         if result is None and unconnected_gradients == "zero":
             result = _zeros_like(source, tuple(data.shape), drop_batch=True)
         if not self._persistent:
@@ -481,7 +546,7 @@ class GradientTape:
         """Vector-Jacobian products of `output` with each of `seeds`, stacked on a first axis."""
         create_graph = recording()
         parts = []
-        with torch.set_grad_enabled(create_graph):
+        with torch.set_grad_enabled(create_graph), self._own_part(output):
             for rows in torch.split(seeds, chunk) if len(seeds) else [seeds]:
                 if batched and len(rows):
                     parts.append(
@@ -502,14 +567,42 @@ class GradientTape:
             return [None if c[0] is None else torch.cat(c) for c in zip(*parts, strict=True)]
 
 
-def _sum_groups(found, handles):
-    """Adds up the gradients of the handles that stand for one source."""
-    results, position = [], 0
-    for group in handles:
-        parts = [g for g in found[position : position + len(group)] if g is not None]
-        position += len(group)
-        results.append(None if not parts else parts[0] if len(parts) == 1 else sum(parts))
-    return results
+def _grouped(handles, found):
+    """For each source its handles and their gradients."""
+    supply = iter(found)
+    return [(group, [next(supply) for _ in group]) for group in handles]
+
+
+def _total(handles, grads):
+    """The gradient of a source from those of its handles: raw, or `IndexedSlices` of rows alone."""
+    present = [(h, g) for h, g in zip(handles, grads, strict=True) if g is not None]
+    if not present or any(h.indices is None for h, _ in present):
+        return _dense_total(handles, grads)
+    from torchtf.core.indexed_slices import IndexedSlices
+    from torchtf.core.tensor import wrap
+
+    indices = [h.indices for h, _ in present]
+    if len(present) == 1:
+        (values,), (index,) = [g for _, g in present], indices
+    else:
+        values = torch.cat([g for _, g in present])
+        index = torch.cat(indices)  # int64 if one of them is
+    return IndexedSlices(wrap(values), wrap(index), present[0][0].source.shape)
+
+
+def _dense_total(handles, grads, axis: int = 0):
+    """The gradient of a source as one raw tensor; rows are counted along `axis`."""
+    total = None
+    for handle, grad in zip(handles, grads, strict=True):
+        if grad is None:
+            continue
+        if handle.indices is None:
+            total = grad if total is None else total + grad
+            continue
+        if total is None:
+            total = grad.new_zeros((*grad.shape[:axis], *handle.source.shape))
+        total = total.index_add(axis, handle.indices, grad)
+    return total
 
 
 def _as_tensor(value):
@@ -529,9 +622,9 @@ def _check_source(source):
     )
 
 
-def _wrap_gradient(grad, source):
-    if grad is None:
-        return None
+def _wrap_gradient(grad):
+    if not isinstance(grad, torch.Tensor):  # None or IndexedSlices
+        return grad
     from torchtf.core.tensor import wrap
 
     return wrap(grad)

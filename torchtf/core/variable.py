@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import sys
 
 import numpy as np
 import torch
@@ -45,6 +46,13 @@ class VariableAggregation(enum.Enum):
 
 
 _uids = itertools.count()
+
+# What `_unshared` finds where only the variable holds the value: its attribute, a local name and
+# the call's argument; the tensor and the storage object that was asked.
+_REFERENCES = 3
+_USES = 2
+# the number of elements from which on an update in place is worth the question
+_LARGE = 4096
 
 
 class Variable:
@@ -309,6 +317,16 @@ class Variable:
             )
         return data
 
+    def _unshared(self) -> torch.Tensor | None:
+        """The value, if it may be changed in place: nothing else holds it or its memory."""
+        value = self.__dict__.get("_value")  # None for the result of an assignment
+        if graph.state.trace is not None or type(value) is not torch.Tensor:
+            return None
+        if sys.getrefcount(value) > _REFERENCES:
+            return None
+        uses = torch._C._storage_Use_Count(value.untyped_storage()._cdata)
+        return value if uses == _USES else None
+
     def _store(self, data):
         """Makes `data`, which nothing else may hold, the value; returns what assign returns."""
         trace = graph.state.trace
@@ -339,15 +357,22 @@ class Variable:
 
     def assign_add(self, delta, use_locking=False, name=None, read_value=True):
         """Adds `delta`; see `assign`."""
-        with torch.no_grad():
-            result = self._store(_sum(self._tape_value(), self._new_value(delta, "assign_add"), 1))
+        result = self._add(self._new_value(delta, "assign_add"), 1)
         return result if read_value else None
 
     def assign_sub(self, delta, use_locking=False, name=None, read_value=True):
         """Subtracts `delta`; see `assign`."""
-        with torch.no_grad():
-            result = self._store(_sum(self._tape_value(), self._new_value(delta, "assign_sub"), -1))
+        result = self._add(self._new_value(delta, "assign_sub"), -1)
         return result if read_value else None
+
+    def _add(self, delta, sign):
+        with torch.no_grad():
+            if delta.numel() >= _LARGE:
+                value = self._unshared()
+                if value is not None and value.dtype not in _NO_SUMS:
+                    value.add_(delta, alpha=sign)
+                    return UnreadVariable(self)
+            return self._store(_sum(self._tape_value(), delta, sign))
 
     # -- the rest
 
@@ -403,6 +428,16 @@ class UnreadVariable(Variable):
 
     def _tape_read(self):
         return self._wrapped._tape_read()
+
+    def _unshared(self) -> torch.Tensor | None:
+        """The value, if it may be changed in place: nothing else holds it or its memory."""
+        value = self.__dict__.get("_value")  # None for the result of an assignment
+        if graph.state.trace is not None or type(value) is not torch.Tensor:
+            return None
+        if sys.getrefcount(value) > _REFERENCES:
+            return None
+        uses = torch._C._storage_Use_Count(value.untyped_storage()._cdata)
+        return value if uses == _USES else None
 
     def _store(self, data):
         return self._wrapped._store(data)

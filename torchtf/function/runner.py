@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import torch
 
+from torchtf.core import tape
 from torchtf.function import staged
 
 _aten = torch.ops.aten
@@ -49,6 +50,8 @@ def callable_of(node: torch.fx.Node) -> Callable:
     if target is _aten.lift_fresh_copy.default:
         # a constant is shared by all runs, so one that an op changes in place is copied
         return torch.clone if _is_changed(node) else _identity
+    if target is _aten.index_select.default:
+        return tape.select_rows
     if target in _BINDINGS:
         return _BINDINGS[target]
     if isinstance(target, torch._ops.OpOverload):

@@ -26,6 +26,7 @@ from keras.src.losses import loss as loss_module
 from keras.src.metrics.metric import Metric
 from keras.src.trainers.trainer import Trainer
 
+from torchtf.core.convert import to_torch
 from torchtf.keras._patch import own_attribute, replaces
 from torchtf.keras._side import on_keras_side
 
@@ -62,7 +63,7 @@ def sum_over_replicas(grads: list[torch.Tensor | None]) -> list[torch.Tensor | N
 
     if in_cross_replica_context():
         return grads
-    dense = [g for g in grads if g is not None]
+    dense = [to_torch(g) for g in grads if g is not None]
     reduced = iter(strategy.group.all_reduce_many(dense))
     return [None if g is None else next(reduced) for g in grads]
 

@@ -31,6 +31,7 @@ from keras.src.optimizers import base_optimizer, ftrl, loss_scale_optimizer
 from keras.src.optimizers.base_optimizer import BaseOptimizer
 
 from torchtf.core.convert import to_torch
+from torchtf.core.indexed_slices import IndexedSlices
 from torchtf.keras._distribute import sum_over_replicas
 from torchtf.keras._patch import own_attribute, replaces
 from torchtf.keras._side import inward
@@ -38,6 +39,13 @@ from torchtf.keras._trace import tracing
 from torchtf.keras._variable import TrainedVariable, for_optimizer
 
 Tensors = list[torch.Tensor]
+
+# The optimizers whose update is TensorFlow's for an `IndexedSlices`: its values are squared before
+# those of one row are added up, not after.
+_TAKE_ROWS = (
+    torch_sgd.SGD, torch_adam.Adam, torch_nadam.Nadam, torch_rmsprop.RMSprop,
+    torch_adagrad.Adagrad,
+)  # fmt: skip
 
 # The fused Adam kernels correct the bias of the moments with 1 - beta ** step. Keras folds the
 # correction into the learning rate, so the kernel gets a step at which it has nothing to correct.
@@ -76,11 +84,29 @@ def _groups(variables: Sequence[Any], grads: Sequence[torch.Tensor]) -> Iterator
     """Variables of one dtype and device at a time, as the multi-tensor kernels want them."""
     groups: dict[Any, tuple[list[Any], Tensors]] = {}
     for v, g in zip(variables, grads, strict=True):
-        key = (v.value.dtype, v.value.device)
+        key = (v.value.dtype, v.value.device, isinstance(g, IndexedSlices))
         group = groups.setdefault(key, ([], []))
         group[0].append(v)
         group[1].append(g)
     yield from groups.values()
+
+
+class _Gradients(list[torch.Tensor]):
+    """Dense gradients of one group of variables, which knows of what rows they are made."""
+
+    def __init__(self, given: Sequence[Any], params: Tensors) -> None:
+        super().__init__(_same_layout([_dense(g) for g in given], params))
+        self._given = given
+        self.of_rows = isinstance(given[0], IndexedSlices)
+
+    def add_squares(self, stores: Tensors, value: float = 1.0) -> None:
+        """Adds `value` times the squares of the gradients to tensors."""
+        if not self.of_rows:
+            torch._foreach_addcmul_(stores, self, self, value=value)
+            return
+        for store, rows in zip(stores, self._given, strict=True):
+            values = inward(rows.values).to(store.dtype)
+            store.index_add_(0, inward(rows.indices), values * values, alpha=value)
 
 
 class _Skip:
@@ -97,10 +123,10 @@ def _update(owner: type) -> Callable[[Callable[..., None]], Callable[..., None]]
         def _parallel_update_step(
             self: Any, grads: Tensors, variables: Sequence[Any], learning_rate: Any
         ) -> None:
-            for group, group_grads in _groups(variables, grads):
+            for group, given in _groups(variables, grads):
                 params = _values(group)
                 lr = _as_scalar(learning_rate, params[0])
-                f(self, group, params, _same_layout(group_grads, params), lr)
+                f(self, group, params, _Gradients(given, params), lr)
 
         return f
 
@@ -108,9 +134,22 @@ def _update(owner: type) -> Callable[[Callable[..., None]], Callable[..., None]]
 
 
 @_update(torch_adam.Adam)
-def _adam(self: Any, variables: Any, params: Tensors, grads: Tensors, lr: torch.Tensor) -> None:
+def _adam(self: Any, variables: Any, params: Tensors, grads: _Gradients, lr: torch.Tensor) -> None:
     step = _as_scalar(self.iterations + 1, params[0])
     alpha = lr * torch.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
+    if grads.of_rows:
+        m, v = _slots(self, self._momentums, variables), _slots(self, self._velocities, variables)
+        torch._foreach_lerp_(m, grads, 1 - self.beta_1)
+        torch._foreach_mul_(v, self.beta_2)
+        grads.add_squares(v, 1 - self.beta_2)
+        if self.amsgrad:
+            largest = _slots(self, self._velocity_hats, variables)
+            torch._foreach_maximum_(largest, v)
+            v = largest
+        denominators = torch._foreach_sqrt(v)
+        torch._foreach_add_(denominators, self.epsilon)
+        torch._foreach_sub_(params, torch._foreach_div(torch._foreach_mul(m, alpha), denominators))
+        return
     torch._fused_adam_(
         params,
         grads,
@@ -150,10 +189,12 @@ def _sgd(self: Any, variables: Any, params: Tensors, grads: Tensors, lr: torch.T
 
 
 @_update(torch_rmsprop.RMSprop)
-def _rmsprop(self: Any, variables: Any, params: Tensors, grads: Tensors, lr: torch.Tensor) -> None:
+def _rmsprop(
+    self: Any, variables: Any, params: Tensors, grads: _Gradients, lr: torch.Tensor
+) -> None:
     velocities = _slots(self, self._velocities, variables)
     torch._foreach_mul_(velocities, self.rho)
-    torch._foreach_addcmul_(velocities, grads, grads, value=1 - self.rho)
+    grads.add_squares(velocities, 1 - self.rho)
     denominators = torch._foreach_add(velocities, self.epsilon)
     if self.centered:
         means = _slots(self, self._average_gradients, variables)
@@ -172,9 +213,11 @@ def _rmsprop(self: Any, variables: Any, params: Tensors, grads: Tensors, lr: tor
 
 
 @_update(torch_adagrad.Adagrad)
-def _adagrad(self: Any, variables: Any, params: Tensors, grads: Tensors, lr: torch.Tensor) -> None:
+def _adagrad(
+    self: Any, variables: Any, params: Tensors, grads: _Gradients, lr: torch.Tensor
+) -> None:
     accumulators = _slots(self, self._accumulators, variables)
-    torch._foreach_addcmul_(accumulators, grads, grads)
+    grads.add_squares(accumulators)
     denominators = torch._foreach_add(accumulators, self.epsilon)
     torch._foreach_sqrt_(denominators)
     increments = torch._foreach_mul(grads, lr)
@@ -231,12 +274,12 @@ def _nadam(self: Any, grads: Tensors, variables: Sequence[Any], learning_rate: A
     self._u_product.assign(product_now)
     for group, group_grads in _groups(variables, grads):
         params = _values(group)
-        g = _same_layout(group_grads, params)
+        g = _Gradients(group_grads, params)
         m = _slots(self, self._momentums, group)
         v = _slots(self, self._velocities, group)
         torch._foreach_lerp_(m, g, 1 - self.beta_1)
         torch._foreach_mul_(v, self.beta_2)
-        torch._foreach_addcmul_(v, g, g, value=1 - self.beta_2)
+        g.add_squares(v, 1 - self.beta_2)
         m_hat = torch._foreach_mul(m, u_next / (1 - product_next))
         torch._foreach_add_(m_hat, torch._foreach_mul(g, (1 - u_now) / (1 - product_now)))
         denominators = torch._foreach_sqrt(torch._foreach_mul(v, 1 / (1 - self.beta_2**step)))
@@ -267,13 +310,35 @@ def _build_for_all(self: Any, variables: Any) -> None:
 
 @replaces(base_optimizer.BaseOptimizer, "apply")
 def _apply_to_all(self: Any, grads: Any, trainable_variables: Any = None) -> None:
-    grads = sum_over_replicas([_dense(g) for g in grads])
+    keep = _takes_rows(self)
+    grads = sum_over_replicas(
+        [g if keep and isinstance(g, IndexedSlices) else _dense(g) for g in grads]
+    )
     if trainable_variables is not None:
         trainable_variables = [for_optimizer(v) for v in trainable_variables]
     _apply(self, grads, trainable_variables)
     for variable in trainable_variables or self._trainable_variables:
         if type(variable) is TrainedVariable:
             variable.store()
+
+
+def _takes_rows(optimizer: BaseOptimizer) -> bool:
+    """Whether an update may be given the rows of a gradient as they are."""
+    return isinstance(optimizer, _TAKE_ROWS) and not (
+        optimizer.loss_scale_factor
+        or optimizer.gradient_accumulation_steps
+        or getattr(optimizer, "centered", False)
+    )
+
+
+def _subtract_rows(variable: Any, rows: IndexedSlices, lr: Any) -> None:
+    if type(variable) is TrainedVariable:
+        scaled = IndexedSlices(rows.values * lr, rows.indices)
+        variable.variable.scatter_sub(scaled)
+        return
+    value = variable.value
+    steps = inward(rows.values).to(value.dtype) * -_as_scalar(lr, value).to(value.dtype)
+    value.index_add_(0, inward(rows.indices), steps)
 
 
 def _dense(gradient: Any) -> torch.Tensor | None:
@@ -302,6 +367,9 @@ def _apply_weight_decay(self: Any, variables: Sequence[Any]) -> None:
 @replaces(base_optimizer.BaseOptimizer, "_clip_gradients")
 @torch.no_grad()
 def _clip_gradients(self: Any, grads: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
+    rows = {i: g for i, g in enumerate(grads) if isinstance(g, IndexedSlices)}
+    if rows:  # of those the values are clipped
+        grads = [inward(g.values) if i in rows else g for i, g in enumerate(grads)]
     present = [g for g in grads if g is not None]
     if self.clipnorm and self.clipnorm > 0:
         norms = torch._foreach_norm(present)
@@ -316,9 +384,13 @@ def _clip_gradients(self: Any, grads: Sequence[torch.Tensor | None]) -> list[tor
         clipped = torch._foreach_clamp_min(present, -float(self.clipvalue))
         torch._foreach_clamp_max_(clipped, float(self.clipvalue))
     else:
-        return list(grads)
+        clipped = present
     remaining = iter(clipped)
-    return [None if g is None else next(remaining) for g in grads]
+    result = [None if g is None else next(remaining) for g in grads]
+    for i, g in rows.items():
+        slices = IndexedSlices(result[i], g.indices, g.dense_shape)
+        result[i] = _dense(slices) if self.global_clipnorm else slices
+    return result
 
 
 @torch.no_grad()
@@ -390,7 +462,16 @@ def _backend_apply_gradients(self: Any, grads: Tensors, trainable_variables: lis
 def _backend_update_step(
     self: Any, grads: Tensors, trainable_variables: Sequence[Any], learning_rate: Any
 ) -> None:
-    self._parallel_update_step(grads, trainable_variables, learning_rate)
+    dense = []
+    sparse_update = isinstance(self, torch_sgd.SGD) and not self.momentum
+    for g, v in zip(grads, trainable_variables, strict=True):
+        if sparse_update and isinstance(g, IndexedSlices):
+            _subtract_rows(v, g, learning_rate)
+        else:
+            dense.append((g, v))
+    if dense:
+        grads, trainable_variables = map(list, zip(*dense, strict=True))
+        self._parallel_update_step(grads, trainable_variables, learning_rate)
 
 
 @replaces(ftrl.Ftrl, "update_step")

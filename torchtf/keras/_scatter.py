@@ -1,7 +1,8 @@
-"""Keras' scatter and segment reductions as single kernels, which ask for no values.
+"""Keras' gather, scatter and segment reductions as single kernels, which ask for no values.
 
 Contract:
 - The results are Keras' own; out-of-range segments are left out.
+- The gradient of rows taken from a variable is sparse.
 - Without `num_segments` the number of segments depends on the values, as in Keras.
 """
 
@@ -12,8 +13,10 @@ from typing import Any
 import torch
 from keras.src.backend.torch import core
 from keras.src.backend.torch import math as keras_math
+from keras.src.backend.torch import numpy as keras_numpy
 from keras.src.backend.torch.core import convert_to_tensor
 
+from torchtf.core import tape
 from torchtf.keras._patch import own_attribute, replaces, use_everywhere
 
 
@@ -28,6 +31,21 @@ def scatter(indices: Any, values: Any, shape: Any) -> torch.Tensor:
 
 
 use_everywhere(scatter)
+_take = own_attribute(keras_numpy, "take")
+
+
+@replaces(keras_numpy, "take")
+def take(x: Any, indices: Any, axis: Any = None) -> torch.Tensor:
+    if axis != 0:
+        return _take(x, indices, axis)
+    x = convert_to_tensor(x)
+    indices = convert_to_tensor(indices, "int64")
+    indices = torch.where(indices < 0, indices + x.shape[0], indices)  # from the end
+    rows = tape.select_rows(x, 0, indices.reshape(-1))
+    return rows.reshape(*indices.shape, *x.shape[1:])
+
+
+use_everywhere(take)
 _segment_reduction = own_attribute(keras_math, "_segment_reduction_fn")
 
 

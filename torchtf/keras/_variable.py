@@ -156,7 +156,7 @@ class TrainedVariable:
     _layout = None
 
     def __init__(self, variable: TFVariable) -> None:
-        self._variable = variable
+        self.variable = variable
         self._updated: torch.Tensor | None = None
         self.name = self.path = variable.name.removesuffix(":0").replace("/", "_")
         self.constraint = variable.constraint
@@ -167,7 +167,7 @@ class TrainedVariable:
     @property
     def value(self) -> torch.Tensor:
         if self._updated is None:
-            self._updated = self._variable._tape_value().detach().clone()
+            self._updated = self.variable._tape_value().detach().clone()
         return self._updated
 
     def assign(self, value: Any) -> None:
@@ -176,7 +176,7 @@ class TrainedVariable:
     def store(self) -> None:
         """Assigns what the optimizer made of the value."""
         if self._updated is not None:
-            self._variable._store(self._updated)
+            self.variable._store(self._updated)
             self._updated = None
 
 

@@ -9,6 +9,7 @@ from torchtf import bitwise
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.derivative import differentiable
+from torchtf.core.indexed_slices import IndexedSlices
 from torchtf.core.op import op
 from torchtf.core.tensor import Tensor, is_fake, is_tensor_type
 
@@ -134,6 +135,8 @@ def scalar_mul(scalar, x, name=None):
     Raises:
         ValueError: if `scalar` has dimensions.
     """
+    if isinstance(x, IndexedSlices):
+        return x._with_values(scalar_mul(scalar, x.values, name))
     x = convert_to_tensor(x)
     scalar = convert_to_tensor(scalar, dtype=x.dtype)
     if scalar.shape.rank not in (0, None):
@@ -561,6 +564,8 @@ def cast(x, dtype, name=None):
     wanted = dtypes.as_dtype(dtype)
     if hasattr(type(x), "__tf_dispatch__"):
         return _cast(x, wanted.torch, name)
+    if isinstance(x, IndexedSlices):
+        return x._with_values(cast(x.values, wanted, name))
     if not is_tensor_type(x):
         x = convert_to_tensor(x)
     if x.dtype is wanted:

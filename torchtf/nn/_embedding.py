@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import torch
 
-from torchtf import array_ops
+from torchtf import array_ops, math
+from torchtf.core import dtypes
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.op import op
 
 _COMBINERS = ("mean", "sqrtn", "sum")
 
 
-def _table(params):
-    """A table, or the rows of several tables one after the other."""
+def _tables(params) -> list:
     if params is None:
         raise ValueError("params must be specified")
-    if isinstance(params, (list, tuple)):
-        if not params:
-            raise ValueError("Length of params is currently 0. Need at least one param.")
-        if len(params) > 1:
-            return array_ops.concat(list(params), 0)
-        params = params[0]
-    return params
+    if not isinstance(params, (list, tuple)):
+        return [params]
+    if not params:
+        raise ValueError("Length of params is currently 0. Need at least one param.")
+    return list(params)
+
+
+def _rows(params, ids):
+    """The rows of a table, or of several tables that count through."""
+    tables = _tables(params)
+    if len(tables) == 1:
+        return array_ops.gather(tables[0], ids)
+    flat = array_ops.reshape(ids, [-1])
+    starts = [0]
+    for table in tables:  # the sizes of tables are static
+        starts.append(starts[-1] + table.shape[0])
+    owner = array_ops.searchsorted(
+        convert_to_tensor(starts[1:], flat.dtype), flat, side="right", out_type=dtypes.int32
+    )
+    owner = math.minimum(owner, len(tables) - 1)
+    ids_of = array_ops.dynamic_partition(flat, owner, len(tables))
+    places = array_ops.dynamic_partition(array_ops.range(array_ops.size(flat)), owner, len(tables))
+    found = [
+        array_ops.gather(table, part - start)
+        for table, part, start in zip(tables, ids_of, starts, strict=False)
+    ]
+    rows = array_ops.dynamic_stitch(places, found)
+    return array_ops.reshape(
+        rows, array_ops.concat([array_ops.shape(ids), array_ops.shape(rows)[1:]], 0)
+    )
 
 
 @op("ClipByNorm")
@@ -51,7 +74,7 @@ def embedding_lookup(params, ids, max_norm=None, name=None):
         InvalidArgumentError: if an id is out of range.
     """
     ids = convert_to_tensor(ids)
-    rows = array_ops.gather(_table(params), ids)
+    rows = _rows(params, ids)
     return rows if max_norm is None else _clip_rows(rows, ids.shape.rank, float(max_norm), name)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 
 from torchtf.core import dtypes
-from torchtf.core.convert import convert_to_tensor, register_conversion, to_shape
+from torchtf.core.convert import convert_to_tensor, register_conversion, sizes_of, to_shape
 from torchtf.core.op import op
 from torchtf.core.shape import TensorShape, as_shape
 from torchtf.core.specs import TensorSpec, TypeSpec
+from torchtf.core.tensor import SymbolicTensor
 
 
 class IndexedSlices:
@@ -40,13 +41,20 @@ class IndexedSlices:
     @property
     def dense_shape(self):
         """The shape of the whole tensor as a vector, or None."""
+        if type(self._dense_shape) is torch.Size:  # as the tape gives it: seldom asked for
+            return convert_to_tensor(list(self._dense_shape), dtypes.int32)
         return self._dense_shape
 
     @property
     def shape(self) -> TensorShape:
-        if self._dense_shape is None:
+        sizes = self._dense_shape
+        if sizes is None:
             return TensorShape(None)
-        return TensorShape([d if isinstance(d, int) else None for d in to_shape(self._dense_shape)])
+        if isinstance(sizes, TensorSpec) or (
+            type(sizes) is SymbolicTensor and sizes_of(sizes) is None
+        ):
+            return TensorShape([None] * (sizes.shape[0] or 0))  # only their number is known
+        return TensorShape([d if isinstance(d, int) else None for d in to_shape(sizes)])
 
     @property
     def name(self) -> str:
@@ -72,8 +80,12 @@ class IndexedSlices:
     def _type_spec(self) -> IndexedSlicesSpec:
         return IndexedSlicesSpec(
             self.shape, self.dtype, self.indices.dtype,
-            None if self._dense_shape is None else self._dense_shape.dtype, self.indices.shape,
+            None if self._dense_shape is None else self.dense_shape.dtype, self.indices.shape,
         )  # fmt: skip
+
+    def _with_values(self, values) -> IndexedSlices:
+        """The same rows with other values."""
+        return IndexedSlices(values, self._indices, self._dense_shape)
 
     def consumers(self) -> list:
         raise NotImplementedError(
@@ -81,13 +93,11 @@ class IndexedSlices:
         )
 
     def __neg__(self):
-        return IndexedSlices(-self._values, self._indices, self._dense_shape)
+        return self._with_values(-self._values)
 
-    def __repr__(self):
-        shape = "" if self._dense_shape is None else f", dense_shape={self._dense_shape}"
-        return f"IndexedSlices(indices={self._indices}, values={self._values}{shape})"
-
-    __str__ = __repr__
+    def __str__(self):  # its repr is Python's, as in TensorFlow
+        shape = "" if self._dense_shape is None else ", dense_shape=" + str(self.dense_shape)
+        return "IndexedSlices(indices=%s, values=%s%s)" % (self._indices, self._values, shape)  # noqa: UP031
 
 
 class IndexedSlicesSpec(TypeSpec):
@@ -170,12 +180,12 @@ def _to_tensor(value, dtype=None, name=None, as_ref=False):
             f"Tensor conversion requested dtype {dtypes.as_dtype(dtype).name} for IndexedSlices "
             f"with dtype {value.dtype.name}"
         )
-    if value.dense_shape is None:
+    if value._dense_shape is None:
         raise ValueError(
             "Tensor conversion requested for IndexedSlices for which dense_shape is None: "
             f"{value!r}"
         )
-    rows = to_shape(value.dense_shape)[0]
+    rows = to_shape(value._dense_shape)[0]
     return _densify(convert_to_tensor(value.values), value.indices, rows)
 
 
