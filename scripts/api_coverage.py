@@ -19,6 +19,8 @@ import types
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+from guide_symbols import PAGES, symbols
+
 TARGET = pathlib.Path(__file__).parent.parent / "docs" / "api_coverage.md"
 
 # namespaces that are Keras', belong to TF 1, or are no API although Python finds them (TensorFlow's
@@ -33,24 +35,6 @@ CLASSES = (
     "random.Generator", "distribute.Strategy", "distribute.ReplicaContext", "train.Checkpoint",
     "train.CheckpointManager", "lite.TFLiteConverter", "lite.Interpreter", "errors.OpError",
 )  # fmt: skip
-
-# why a namespace or name is absent
-REASONS = {
-    "tf.dtensor": "sharded tensors: use torch.distributed.tensor on `x.torch()`",
-    "tf.experimental.dtensor": "sharded tensors: use torch.distributed.tensor on `x.torch()`",
-    "tf.mlir": "TensorFlow's compiler internals",
-    "tf.experimental.tensorrt": "use Torch-TensorRT on the exported module",
-    "tf.graph_util": "TF 1 graphs",
-    "tf.feature_column": "deprecated in TensorFlow: use Keras preprocessing layers",
-    "tf.load_op_library": "C++ ops of TensorFlow: use torch.library",
-    "tf.load_library": "C++ ops of TensorFlow: use torch.library",
-    "tf.xla": "use tf.function(jit_compile=True)",
-    "tf.tpu.experimental.embedding": "TPU embedding tables: TPUs are reached through torch_xla",
-    "tf.data.experimental.service": "a remote tf.data service: use DataLoader workers",
-    "tf.Graph": "TF 1 graphs",
-    "tf.import_graph_def": "TF 1 graphs",
-    "tf.RegisterGradient": "gradients of C++ ops: use tf.custom_gradient",
-}
 
 
 def public_names(module, prefix="tf", seen=None) -> list[str]:
@@ -108,12 +92,23 @@ def has(root, path: str) -> bool:
 
 
 def reason(name: str) -> str:
-    parts = name.split(".")
-    for end in range(len(parts), 1, -1):
-        found = REASONS.get(".".join(parts[:end]))
-        if found:
-            return found
-    return "not yet"
+    from torchtf.core.absent import reason_for
+
+    return reason_for(name[3:]) or "not yet"
+
+
+def guide_lines(tf, torchtf) -> list[str]:
+    """How many of the symbols that the guides use are there, and which are not."""
+    names = [n for n in symbols() if has(tf, n)]
+    absent = [n for n in names if not has(torchtf, n)]
+    count, there = len(names), len(names) - len(absent)
+    return [
+        f"Of {count} symbols outside `tf.keras` that {len(PAGES)} pages of TensorFlow's guide use "
+        "(`scripts/guide_symbols.py`: a list kept by hand, from knowledge of the pages), "
+        f"torchtf has **{there}** ({100 * there / count:.1f} %). Absent: "
+        f"{', '.join(f'`tf.{n}`' for n in absent) or 'none'}.",
+        "",
+    ]
 
 
 def render() -> str:
@@ -140,6 +135,7 @@ def render() -> str:
         f"members of {len(CLASSES)} main classes, **{present_members} of {len(members)}** "
         f"({100 * present_members / len(members):.1f} %). `tf.keras` is Keras' own.",
         "",
+        *guide_lines(tf, torchtf),
         "| namespace | present | all | absent |",
         "| --- | ---: | ---: | --- |",
     ]

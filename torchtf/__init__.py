@@ -9,6 +9,7 @@ import importlib
 
 from torchtf import operators as _operators
 from torchtf._names import MODULES, TOP_LEVEL
+from torchtf.core import absent
 from torchtf.core.tensor import Tensor
 from torchtf.core.variable import Variable
 
@@ -30,7 +31,7 @@ def __getattr__(name: str):
         if attribute:
             value = getattr(value, attribute)
     else:
-        raise AttributeError(f"module 'torchtf' has no attribute {name!r}")
+        raise absent.error_for(name)
     globals()[name] = value
     return value
 

@@ -373,7 +373,45 @@ def _set_synchronous(enable: bool) -> None:
         )
 
 
+class _ClusterDeviceFilters:
+    """Which devices of other tasks a task sees
+    (source: `tf.config.experimental.ClusterDeviceFilters`).
+    """
+
+    def __init__(self):
+        self._filters: dict = {}
+
+    def set_device_filters(self, job_name, task_index, device_filters) -> None:
+        """Sets the filters, device strings, of a task.
+
+        Raises:
+            TypeError: if they are not a list or tuple.
+        """
+        if not isinstance(device_filters, (list, tuple)):
+            raise TypeError(f"device_filters must be a list, got {device_filters!r}")
+        self._filters.setdefault(job_name, {})[task_index] = [str(d) for d in device_filters]
+
+
+def _set_device_policy(device_policy) -> None:
+    """What happens to tensors of two devices in one op: they are copied, silently.
+
+    Raises:
+        ValueError: for an unknown policy.
+        NotImplementedError: for another policy than that.
+    """
+    if device_policy not in (None, "silent", "silent_for_int32", "explicit", "warn"):
+        raise ValueError(f"Not a valid device policy: {device_policy!r}")
+    if device_policy in ("explicit", "warn"):
+        raise NotImplementedError(
+            f"set_device_policy({device_policy!r}) is not supported: tensors on two devices are "
+            "copied to one, silently."
+        )
+
+
 experimental = types.SimpleNamespace(
+    ClusterDeviceFilters=_ClusterDeviceFilters,
+    get_device_policy=lambda: "silent",
+    set_device_policy=_set_device_policy,
     VirtualDeviceConfiguration=LogicalDeviceConfiguration,
     enable_op_determinism=_enable_op_determinism,
     enable_tensor_float_32_execution=_enable_tensor_float_32,

@@ -17,6 +17,7 @@ import torch
 
 from torchtf.core import dtypes, errors, graph, nest
 from torchtf.core.convert import convert_to_tensor
+from torchtf.core.log import get_logger
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
@@ -607,7 +608,9 @@ def _map_composites(fn, elems, signature):
     parts = [list(x) if hasattr(x, "_type_spec") else list(convert_to_tensor(x))
              for x in nest.flatten(elems)]  # fmt: skip
     rows = [fn(nest.pack_sequence_as(elems, list(row))) for row in zip(*parts, strict=True)]
-    ragged_result = any(hasattr(s, "_ragged_rank") for s in nest.flatten(signature))
+    # without a signature the results are of the type of the elements
+    model = nest.flatten(elems if signature is None else signature)
+    ragged_result = any(hasattr(s, "_ragged_rank") or hasattr(s, "row_splits") for s in model)
     join = ragged.stack if ragged_result else _stack
     return nest.map_structure(lambda *values: join(list(values)), *rows)
 
@@ -709,9 +712,7 @@ def vectorized_map(fn: Callable, elems, fallback_to_while_loop: bool = True, war
         if not fallback_to_while_loop:
             raise ValueError(f"fn cannot be vectorized: {e}") from e
         if warn:
-            import logging
-
-            logging.getLogger("torchtf").warning(
+            get_logger().warning(
                 "Using a while_loop for converting the function: %s", str(e).splitlines()[0]
             )
         return map_fn(fn, elems, fn_output_signature=nest.map_structure(

@@ -2,6 +2,7 @@
 
 import types as _types
 
+from torchtf.core import dtypes as _dtypes
 from torchtf.core.dtypes import (
     DType,
     as_dtype,
@@ -9,8 +10,6 @@ from torchtf.core.dtypes import (
     complex64,
     complex128,
     double,
-    float8_e4m3fn,
-    float8_e5m2,
     float16,
     float32,
     float64,
@@ -35,7 +34,13 @@ from torchtf.core.dtypes import (
 from torchtf.core.dtypes import bool_ as bool
 from torchtf.math import cast, complex, saturate_cast
 
-experimental = _types.SimpleNamespace(float8_e4m3fn=float8_e4m3fn, float8_e5m2=float8_e5m2)
+experimental = _types.SimpleNamespace(**{
+    name: getattr(_dtypes, name)
+    for name in (
+        "float4_e2m1fn", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2",
+        "float8_e5m2fnuz", "int2", "int4", "uint2", "uint4",
+    )
+})  # fmt: skip
 QUANTIZED_DTYPES = frozenset({qint8, quint8, qint16, quint16, qint32})
 
 __all__ = [

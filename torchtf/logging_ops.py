@@ -10,6 +10,7 @@ import torch
 
 from torchtf.core import arena, dtypes, errors, graph, nest
 from torchtf.core.convert import convert_to_tensor
+from torchtf.core.log import get_logger
 from torchtf.core.tensor import is_tensor_type, to_numpy
 from torchtf.function import staged
 
@@ -206,7 +207,7 @@ def _writer(stream):
         return append
     level = _LEVELS.get(stream) if isinstance(stream, str) else getattr(stream, "_level", None)
     if level is not None:
-        logger = logging.getLogger("torchtf")
+        logger = get_logger()
         return lambda text, end: logger.log(level, text)
     raise ValueError(
         f"Unknown output stream, output location {stream}: use sys.stdout, sys.stderr, "

@@ -609,3 +609,11 @@ __all__ = [
     "save_keras_model",
     *(name for name in list(globals()) if name.isupper()),
 ]
+
+
+def __getattr__(name: str):
+    if name == "experimental":
+        from torchtf import _saved_model_experimental
+
+        return _saved_model_experimental
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

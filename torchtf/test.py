@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import tempfile
+import types
 
 import numpy as np
 import torch
@@ -308,6 +310,56 @@ class Benchmark:
         raise NotImplementedError(
             "tf.test.Benchmark is not supported; torch.utils.benchmark.Timer measures ops."
         )
+
+
+def assert_equal_graph_def(expected, actual) -> None:
+    """Asserts that two GraphDefs have the same nodes, in any order
+    (source: `tf.test.assert_equal_graph_def`).
+
+    Raises:
+        TypeError: if one is no GraphDef.
+        AssertionError: if they differ.
+    """
+    for what, given in (("actual", actual), ("expected", expected)):
+        if type(given).__name__ != "GraphDef":
+            raise TypeError(f"Expected tf.GraphDef for {what}, got {type(given).__name__}")
+    want, have = ({n.name: n for n in g.node} for g in (expected, actual))
+    for name in sorted(want.keys() | have.keys()):
+        if want.get(name) != have.get(name):
+            raise AssertionError(f"Graphs differ at node {name}: {want.get(name)} {have.get(name)}")
+
+
+def disable_with_predicate(pred, skip_message):
+    """A decorator: the test is skipped if `pred()` is true when it runs
+    (source: `tf.test.disable_with_predicate`).
+    """
+
+    def decorator(test):
+        @functools.wraps(test)
+        def decorated(self, *args, **kwargs):
+            if pred():
+                self.skipTest(skip_message)
+            return test(self, *args, **kwargs)
+
+        return decorated
+
+    return decorator
+
+
+def with_eager_op_as_function(cls=None, only_as_function=False):
+    """A decorator of test classes that changes nothing: eager ops are always functions
+    (source: `tf.test.with_eager_op_as_function`).
+    """
+    return (lambda c: c) if cls is None else cls
+
+
+def _sync_devices() -> None:
+    """Waits for what GPUs have been asked to do (source: `tf.test.experimental.sync_devices`)."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
+experimental = types.SimpleNamespace(sync_devices=_sync_devices)
 
 
 def create_local_cluster(*args, **kwargs):

@@ -101,4 +101,45 @@ def operators_as_arguments(tf):
     return out
 
 
+@program
+def the_tracing_protocol(tf):
+    """The guide's fruits: a type decides which calls share a trace."""
+
+    class FruitTraceType(tf.types.experimental.TraceType):
+        def __init__(self, fruit):
+            self.fruit = fruit
+
+        def is_subtype_of(self, other):
+            return type(other) is FruitTraceType and self.fruit.flavor == other.fruit.flavor
+
+        def most_specific_common_supertype(self, others):
+            return self if all(self == other for other in others) else None
+
+        def placeholder_value(self, placeholder_context=None):
+            return self.fruit
+
+        def __eq__(self, other):
+            return type(other) is FruitTraceType and self.fruit == other.fruit
+
+        def __hash__(self):
+            return hash(type(self.fruit))
+
+    class Fruit:
+        def __init__(self, flavor):
+            self.flavor = flavor
+
+        def __tf_tracing_type__(self, context):
+            return FruitTraceType(self)
+
+    @tf.function
+    def mix(a, b):
+        print("tracing", a.flavor, b.flavor)
+        return tf.constant(a.flavor) + tf.constant(b.flavor)
+
+    return [
+        mix(Fruit(1), Fruit(2)), mix(Fruit(1), Fruit(2)), mix(Fruit(2), Fruit(2)),
+        isinstance(Fruit(1), tf.types.experimental.SupportsTracingProtocol),
+    ]  # fmt: skip
+
+
 test_programs = compare(globals())

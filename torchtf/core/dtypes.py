@@ -3,6 +3,7 @@
 * One `DType` object exists for each type, so identity and equality agree.
 * A `DType` equals, and hashes like, its torch dtype; it also equals whatever `as_dtype` accepts.
 * `DType.torch` is None for the types that torch has no storage for (string, resource, variant).
+* Types of less than a byte are names: their `torch` raises, so a tensor of them does.
 """
 
 from __future__ import annotations
@@ -13,18 +14,22 @@ import ml_dtypes
 import numpy as np
 import torch
 
+from torchtf.core import trace_type
+
 _TorchDtype = torch.dtype  # inside the class, `torch` is an attribute
 
 
-class DType:
+class DType(trace_type.Constant):
     """The element type of a `Tensor` (source: `tf.dtypes.DType`).
 
     `DType(n)` looks a type up by its number in TensorFlow's `types.proto`.
     """
 
-    __slots__ = ("_enum", "_numpy", "name", "torch")
+    __slots__ = ("_enum", "_hash", "_kind", "_numpy", "name", "torch")
 
     _enum: int
+    _hash: int
+    _kind: str  # "f" floating, "c" complex, "i" and "u" integers, "q" quantized, "b", "O"
     _numpy: Any
     name: str
     torch: _TorchDtype | None
@@ -36,6 +41,29 @@ class DType:
             return cls._by_enum[int(type_enum)]
         except (KeyError, ValueError, TypeError):
             raise TypeError(f"type_enum is not a valid types_pb2.DataType: {type_enum!r}") from None
+
+    def __getattr__(self, attribute: str):
+        if attribute == "torch":
+            raise NotImplementedError(
+                f"tensors of {self.name} are not supported: torch has no storage for it; use int8, "
+                "uint8 or float8_e4m3fn"
+            )
+        raise AttributeError(f"'DType' object has no attribute {attribute!r}")
+
+    def experimental_as_proto(self):
+        """This type as a `SerializedDType` proto."""
+        return self.experimental_type_proto()(datatype=self._enum)
+
+    @classmethod
+    def experimental_from_proto(cls, proto) -> DType:
+        return cls(proto.datatype)
+
+    @classmethod
+    def experimental_type_proto(cls) -> type:
+        """The class of `experimental_as_proto`'s result."""
+        from torchtf.core.proto_types import SerializedDType
+
+        return SerializedDType
 
     @property
     def as_datatype_enum(self) -> int:
@@ -59,11 +87,11 @@ class DType:
 
     @property
     def is_floating(self) -> bool:
-        return self.torch is not None and self.torch.is_floating_point
+        return self._kind == "f"
 
     @property
     def is_complex(self) -> bool:
-        return self.torch is not None and self.torch.is_complex
+        return self._kind == "c"
 
     @property
     def is_bool(self) -> bool:
@@ -71,15 +99,15 @@ class DType:
 
     @property
     def is_quantized(self) -> bool:
-        return self.name.startswith(("qint", "quint"))
+        return self._kind == "q"
 
     @property
     def is_integer(self) -> bool:
-        return self.torch in _INTEGERS and not self.is_quantized
+        return self._kind in "iu"
 
     @property
     def is_unsigned(self) -> bool:
-        return self.name.startswith("uint")
+        return self._kind == "u"
 
     @property
     def is_numeric(self) -> bool:
@@ -119,15 +147,15 @@ class DType:
             info = ml_dtypes.finfo if self._numpy.__module__ == "ml_dtypes" else np.finfo
             return getattr(info(self._numpy), which)
         if self.is_integer or self.is_quantized:
-            return int(getattr(torch.iinfo(self.torch), which))
+            return int(getattr(ml_dtypes.iinfo(self._numpy), which))
         raise TypeError(f"Cannot find {word} value of {self} with type {self}.")
 
     @property
     def limits(self, clip_negative: bool = True) -> tuple:
         """The range that images of this type use: (0, max) for integers, (0, 1) for floats."""
-        if self.is_floating:
-            return (0, 1)
-        return (0, self.max)
+        if any(self is d for d in NARROW):
+            raise ValueError(f"{self} does not have defined limits.")
+        return (0, 1) if self.is_floating else (0, self.max)
 
     def is_compatible_with(self, other) -> bool:
         return self is as_dtype(other)
@@ -149,7 +177,7 @@ class DType:
             return NotImplemented
 
     def __hash__(self):
-        return hash(self.torch) if self.torch is not None and not self.is_quantized else self._enum
+        return self._hash
 
     def __repr__(self):
         return "tf." + self.name
@@ -164,12 +192,21 @@ class DType:
         return as_dtype, (self.name,)
 
 
+_NO_STORAGE = object()
+
+
 def _make(enum: int, name: str, torch_dtype, numpy_type: type) -> DType:
     dtype = object.__new__(DType)
+    kind = "q" if name.startswith(("q", "Q")) else np.dtype(numpy_type).kind
+    if kind == "V" or numpy_type.__module__ == "ml_dtypes":
+        kind = "f" if "float" in name else "u" if name.startswith("u") else "i"
     for field, value in (
-        ("_enum", enum), ("name", name), ("torch", torch_dtype), ("_numpy", numpy_type),
+        ("_enum", enum), ("name", name), ("_kind", kind), ("_numpy", numpy_type),
     ):  # fmt: skip
-        object.__setattr__(dtype, field, value)
+        setattr(dtype, field, value)
+    dtype._hash = enum if torch_dtype in (None, _NO_STORAGE) or kind == "q" else hash(torch_dtype)
+    if torch_dtype is not _NO_STORAGE:
+        dtype.torch = torch_dtype
     DType._by_enum[enum] = dtype
     return dtype
 
@@ -199,14 +236,21 @@ uint32 = _make(22, "uint32", torch.uint32, np.uint32)
 uint64 = _make(23, "uint64", torch.uint64, np.uint64)
 float8_e5m2 = _make(24, "float8_e5m2", torch.float8_e5m2, ml_dtypes.float8_e5m2)
 float8_e4m3fn = _make(25, "float8_e4m3fn", torch.float8_e4m3fn, ml_dtypes.float8_e4m3fn)
+float8_e4m3fnuz = _make(26, "float8_e4m3fnuz", torch.float8_e4m3fnuz, ml_dtypes.float8_e4m3fnuz)
+float8_e5m2fnuz = _make(28, "float8_e5m2fnuz", torch.float8_e5m2fnuz, ml_dtypes.float8_e5m2fnuz)
 double = float64
 
 ALL = tuple(DType._by_enum.values())
 
-_INTEGERS = frozenset(
-    {torch.int8, torch.int16, torch.int32, torch.int64}
-    | {torch.uint8, torch.uint16, torch.uint32, torch.uint64}
-)
+float8_e4m3b11fnuz = _make(27, "float8_e4m3b11fnuz", _NO_STORAGE, ml_dtypes.float8_e4m3b11fnuz)
+int4 = _make(29, "int4", _NO_STORAGE, ml_dtypes.int4)
+uint4 = _make(30, "uint4", _NO_STORAGE, ml_dtypes.uint4)
+int2 = _make(31, "int2", _NO_STORAGE, ml_dtypes.int2)
+uint2 = _make(32, "uint2", _NO_STORAGE, ml_dtypes.uint2)
+float4_e2m1fn = _make(33, "float4_e2m1fn", _NO_STORAGE, ml_dtypes.float4_e2m1fn)
+
+# the types without storage
+NARROW = (float8_e4m3b11fnuz, int4, uint4, int2, uint2, float4_e2m1fn)
 
 FROM_TORCH: dict[torch.dtype, DType] = {
     d.torch: d for d in ALL if d.torch is not None and not d.is_quantized
@@ -215,6 +259,7 @@ FROM_TORCH: dict[torch.dtype, DType] = {
 _LOOKUP: dict = {d.name: d for d in ALL}
 _LOOKUP |= {d._numpy: d for d in ALL if not d.is_quantized and d not in (resource, variant)}
 _LOOKUP |= FROM_TORCH
+_LOOKUP |= {d.name: d for d in NARROW} | {d._numpy: d for d in NARROW}
 _LOOKUP |= {
     "float": float32,
     "half": float16,

@@ -18,6 +18,7 @@ _TYPES = {
     "double": _FIELD.TYPE_DOUBLE,
     "int32": _FIELD.TYPE_INT32,
     "int64": _FIELD.TYPE_INT64,
+    "uint64": _FIELD.TYPE_UINT64,
     "bool": _FIELD.TYPE_BOOL,
     "fixed32": _FIELD.TYPE_FIXED32,
 }
@@ -39,6 +40,24 @@ _EXAMPLE = {
     "SequenceExample": {1: ("context", "Features"), 2: ("feature_lists", "FeatureLists")},
 }
 _ONEOFS = {"Feature": "kind"}
+_OTHERS = {
+    "SerializedDType": {1: ("datatype", "int32")},
+    "FingerprintDef": {
+        1: ("saved_model_checksum", "uint64"),
+        2: ("graph_def_program_hash", "uint64"),
+        3: ("signature_def_hash", "uint64"),
+        4: ("saved_object_graph_hash", "uint64"),
+        5: ("checkpoint_hash", "uint64"),
+        6: ("version", "VersionDef"),
+        7: ("uuid", "string"),
+    },
+    "SaveSliceInfoDef": {
+        1: ("full_name", "string"),
+        2: ("full_shape", "*int64"),
+        3: ("var_offset", "*int64"),
+        4: ("var_shape", "*int64"),
+    },
+}
 _CHECKPOINT = {
     "CheckpointState": {
         1: ("model_checkpoint_path", "string"),
@@ -119,7 +138,7 @@ def _add_map(message, field, key: str, value: str) -> None:
 
 def _build() -> dict[str, type]:
     pool = descriptor_pool.DescriptorPool()
-    messages = _EXAMPLE | _CHECKPOINT | _CLUSTER
+    messages = _EXAMPLE | _CHECKPOINT | _CLUSTER | _OTHERS
     file = descriptor_pb2.FileDescriptorProto(
         name="torchtf/protos.proto", package="tensorflow", syntax="proto3"
     )
@@ -149,3 +168,6 @@ BundleEntryProto: Any = _classes["BundleEntryProto"]
 ClusterDef = _classes["ClusterDef"]
 JobDef = _classes["JobDef"]
 ServerDef = _classes["ServerDef"]
+SerializedDType = _classes["SerializedDType"]
+FingerprintDef: Any = _classes["FingerprintDef"]
+SaveSliceInfoDef: Any = _classes["SaveSliceInfoDef"]

@@ -6,6 +6,8 @@ import operator
 
 import torch
 
+from torchtf.core import trace_type
+
 
 class Dimension:
     """One size of a shape, as `TensorShape.dims` lists it; `value` is None when unknown."""
@@ -121,7 +123,7 @@ def _size(value):
         ) from None
 
 
-class TensorShape:
+class TensorShape(trace_type.Constant):
     """A possibly partial shape (source: `tf.TensorShape`).
 
     Args:
@@ -284,6 +286,19 @@ class TensorShape:
         return TensorShapeProto(
             dim=[TensorShapeProto.Dim(size=-1 if d is None else d) for d in self._dims]
         )
+
+    experimental_as_proto = as_proto
+
+    @classmethod
+    def experimental_from_proto(cls, proto) -> TensorShape:
+        return cls(proto)
+
+    @classmethod
+    def experimental_type_proto(cls) -> type:
+        """The class of `experimental_as_proto`'s result."""
+        from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+
+        return TensorShapeProto
 
     def __len__(self):
         if self._dims is None:

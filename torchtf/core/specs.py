@@ -88,6 +88,67 @@ class TensorSpec(TypeSpec):
             return cls(tensor.shape, tensor.dtype, name or tensor.name.split(":")[0])
         return cls(tensor.shape, tensor.dtype, name)
 
+    # -- the tracing protocol
+
+    def placeholder_value(self, placeholder_context):
+        """A symbolic tensor of this type, an input of the trace under way.
+
+        Raises:
+            RuntimeError: outside of a trace.
+        """
+        from torchtf.core import graph
+        from torchtf.core.tensor import wrap
+
+        trace = graph.state.trace
+        if trace is None:
+            raise RuntimeError("TensorSpec.placeholder_value needs a tf.function being traced")
+        return wrap(trace.fake_like(list(self._shape), self._dtype.torch or self._dtype))
+
+    def flatten(self) -> list:
+        return [self]
+
+    def to_tensors(self, value) -> list:
+        """The tensor of this type that a value makes.
+
+        Raises:
+            TypeError, ValueError: if it makes none.
+        """
+        return [self.cast(value, None)]
+
+    def from_tensors(self, tensors):
+        return next(tensors)
+
+    def cast(self, value, casting_context):
+        """A value as a tensor of this type.
+
+        Raises:
+            TypeError: if it does not fit.
+        """
+        from torchtf.core.convert import convert_to_tensor
+
+        tensor = convert_to_tensor(value, dtype=self._dtype)
+        if not self.is_compatible_with(tensor):
+            have = TensorSpec(tensor.shape, tensor.dtype)
+            raise TypeError(f"Can not cast {have!r} to {self!r}")
+        return tensor
+
+    def experimental_as_proto(self):
+        """This spec as a `TensorSpecProto`."""
+        return self.experimental_type_proto()(
+            name=self._name or "", shape=self._shape.as_proto(), dtype=self._dtype._enum
+        )
+
+    @classmethod
+    def experimental_from_proto(cls, proto) -> TensorSpec:
+        return cls(TensorShape(proto.shape), dtypes.DType(proto.dtype), proto.name or None)
+
+    @classmethod
+    def experimental_type_proto(cls) -> type:
+        """The class of `experimental_as_proto`'s result."""
+        from tensorboard.compat.proto.struct_pb2 import TensorSpecProto
+
+        return TensorSpecProto
+
     def is_compatible_with(self, spec_or_tensor) -> bool:
         other = spec_or_tensor
         return (

@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import weakref
 from typing import Any, NamedTuple
@@ -22,8 +21,7 @@ from typing import Any, NamedTuple
 import torch
 
 from torchtf.core import nest
-
-_log = logging.getLogger("torchtf")
+from torchtf.core.log import get_logger
 
 
 class _State(threading.local):
@@ -259,7 +257,7 @@ class GradientTape:
             if not isinstance(data, torch.Tensor) or not (
                 data.is_floating_point() or data.is_complex()
             ):
-                _log.warning(
+                get_logger().warning(
                     "The dtype of the watched tensor must be floating (e.g. tf.float32), got %r",
                     t.dtype,
                 )
@@ -382,7 +380,7 @@ class GradientTape:
             if not self._persistent:
                 self._pop()
             else:
-                _log.warning(
+                get_logger().warning(
                     "Calling GradientTape.gradient on a persistent tape inside its context is "
                     "significantly less efficient than calling it outside the context."
                 )
@@ -422,13 +420,13 @@ class GradientTape:
         for i, target in enumerate(targets):
             data = target._data
             if not isinstance(data, torch.Tensor):
-                _log.warning(
+                get_logger().warning(
                     "The dtype of the target tensor must be floating (e.g. tf.float32) when "
                     "calling GradientTape.gradient, got %r", target.dtype,
                 )  # fmt: skip
                 continue
             if not (data.is_floating_point() or data.is_complex()):
-                _log.warning(
+                get_logger().warning(
                     "The dtype of the target tensor must be floating (e.g. tf.float32) when "
                     "calling GradientTape.gradient, got %r", target.dtype,
                 )  # fmt: skip

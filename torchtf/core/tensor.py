@@ -21,11 +21,18 @@ _NUMPY_BEHAVIOR = {
     "T", "astype", "ravel", "transpose", "reshape", "clip", "size", "tolist", "data",
 }  # fmt: skip
 
+_OPERATORS = """
+abs add and div eq floordiv ge getitem gt invert le lt matmul mod mul ne neg or pow radd rand rdiv
+rfloordiv rmatmul rmod rmul ror rpow rsub rtruediv rxor sub truediv xor
+"""
+
 
 class Tensor:
     """A multidimensional array with one element type (source: `tf.Tensor`)."""
 
     __slots__ = ("__dict__", "__weakref__", "_data")
+
+    OVERLOADABLE_OPERATORS = frozenset(map("__{}__".format, _OPERATORS.split()))
 
     # so that ndarray + Tensor calls Tensor.__radd__
     __array_priority__ = 100
@@ -191,6 +198,16 @@ class Tensor:
 
     def __hash__(self):
         raise TypeError("Tensor is unhashable. Instead, use tensor.ref() as the key.")
+
+    def eval(self, feed_dict=None, session=None):
+        """From TF 1 sessions (source: `tf.Tensor.eval`).
+
+        Raises:
+            NotImplementedError: always; use `numpy()`.
+        """
+        raise NotImplementedError(
+            "eval is not supported when eager execution is enabled; use numpy()"
+        )
 
     def ref(self) -> Reference:
         """A hashable reference to this tensor."""

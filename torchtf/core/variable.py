@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import inspect
 import itertools
 import sys
 
@@ -18,6 +20,7 @@ import torch
 from torchtf.core import dtypes, graph, name_scope, tape
 from torchtf.core.convert import to_torch
 from torchtf.core.shape import TensorShape
+from torchtf.core.slice_info import SaveSliceInfo
 from torchtf.core.tensor import Reference, SymbolicTensor, Tensor, is_fake, to_numpy, wrap
 
 
@@ -55,7 +58,16 @@ _USES = 2
 _LARGE = 4096
 
 
-class Variable:
+class _Creation(type):
+    """Lets creators make what `tf.Variable(...)` asks for."""
+
+    def __call__(cls, *args, **kwargs):
+        if creators and cls is Variable:
+            return creators[-1](*args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+
+class Variable(metaclass=_Creation):
     """A tensor that can be assigned to (source: `tf.Variable`).
 
     Args:
@@ -75,11 +87,6 @@ class Variable:
     Raises:
         ValueError: if there is no initial value, or it does not fit `shape`.
     """
-
-    def __new__(cls, *args, **kwargs):
-        if cls is Variable and creators:
-            return creators[-1](*args, **kwargs)
-        return object.__new__(cls)
 
     def __init__(
         self,
@@ -242,6 +249,34 @@ class Variable:
     def read_value(self) -> Tensor:
         """A snapshot of the value, as a tensor."""
         return wrap(self._tape_read())
+
+    SaveSliceInfo = SaveSliceInfo
+
+    @property
+    def initializer(self) -> None:
+        """None: a variable has its value at once (source: `tf.Variable.initializer`)."""
+        return None
+
+    def load(self, value, session=None) -> None:
+        """Assigns a value (source: `tf.Variable.load`); `session` is from TF 1."""
+        self.assign(value)
+
+    def to_proto(self, export_scope=None):
+        """From TF 1 graphs.
+
+        Raises:
+            RuntimeError: always, as in TensorFlow.
+        """
+        raise RuntimeError("This operation is not supported when eager execution is enabled.")
+
+    @staticmethod
+    def from_proto(variable_def, import_scope=None):
+        """From TF 1 graphs.
+
+        Raises:
+            RuntimeError: always; read a checkpoint instead.
+        """
+        raise RuntimeError("tf.Variable.from_proto belongs to TF 1 graphs; read a checkpoint")
 
     def initialized_value(self) -> Tensor:
         return self.value()
@@ -453,8 +488,42 @@ class UnreadVariable(Variable):
 # called with each new variable: strategies and modules keep account of them
 creation_hooks: list = []
 
-# functions (next_creator, **kwargs) that may make variables in place of `Variable`, innermost last
+# functions with the arguments of `Variable` that make variables in its place, innermost last
 creators: list = []
+
+
+@contextlib.contextmanager
+def variable_creator_scope(variable_creator):
+    """Lets a function make the variables of a `with` block (source: `tf.variable_creator_scope`).
+
+    Args:
+        variable_creator: called as `variable_creator(next_creator, **kwargs)` with the arguments
+            of `tf.Variable`; it returns a variable, of its own or from `next_creator(**kwargs)`.
+    """
+    outer = list(creators)
+
+    def next_creator(**kwargs):
+        inner, creators[:] = list(creators), outer
+        try:
+            return Variable(**kwargs)
+        finally:
+            creators[:] = inner
+
+    def make(*args, **kwargs):
+        bound = _SIGNATURE.bind(None, *args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(bound.arguments)
+        del arguments["self"]
+        return variable_creator(next_creator, **arguments)
+
+    creators.append(make)
+    try:
+        yield
+    finally:
+        creators[:] = outer
+
+
+_SIGNATURE = inspect.signature(Variable.__init__)
 
 
 _NO_SUMS = frozenset((torch.uint16, torch.uint32, torch.uint64))

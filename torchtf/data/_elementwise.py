@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torchtf.core import dtypes, errors
+from torchtf.core.log import get_logger
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk, chunk_of
 from torchtf.data._mapping import MapStage
@@ -317,9 +318,7 @@ class _IgnoreErrorsStage(UnaryStage):
                 return self.source.next(n)
             except Exception as e:
                 if self._log:
-                    import logging
-
-                    logging.getLogger("torchtf").warning("Error raised with error message %s", e)
+                    get_logger().warning("Error raised with error message %s", e)
 
 
 class AssertCardinality(Unary):

@@ -19,9 +19,8 @@ that set them run.
 from __future__ import annotations
 
 import enum
-import logging
 
-_log = logging.getLogger("torchtf")
+from torchtf.core.log import get_logger
 
 
 class AutotuneAlgorithm(enum.Enum):
@@ -120,7 +119,9 @@ class _Group:
                 if isinstance(new, _Group):
                     new = have.merge(new)
                 elif have not in (new, getattr(default, name)):
-                    _log.warning("Changing the value of option %s from %r to %r.", name, have, new)
+                    get_logger().warning(
+                        "Changing the value of option %s from %r to %r.", name, have, new
+                    )
                 setattr(result, name, new)
         return result
 

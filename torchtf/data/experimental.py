@@ -40,6 +40,7 @@ from torchtf.data._prefetch import ToDevice
 from torchtf.data._records import RecordWriter, check_compression
 from torchtf.data._sources import Elements, Generator
 from torchtf.data._traced import Function
+from torchtf.lookup._tables import DatasetInitializer
 
 # a number of shards that tf.distribute replaces by its own
 SHARD_HINT = -1
@@ -497,8 +498,9 @@ def get_model_proto(iterator):
 
 __all__ = [
     "AUTOTUNE", "AutoShardPolicy", "AutotuneAlgorithm", "AutotuneOptions", "Counter", "CsvDataset",
-    "DistributeOptions", "ExternalStatePolicy", "INFINITE_CARDINALITY", "OptimizationOptions",
-    "Optional", "RandomDataset", "Reducer", "SHARD_HINT", "ServiceOptions", "SqlDataset",
+    "DatasetInitializer", "DistributeOptions", "ExternalStatePolicy", "INFINITE_CARDINALITY",
+    "OptimizationOptions", "Optional", "RandomDataset", "Reducer", "SHARD_HINT", "ServiceOptions",
+    "SqlDataset",
     "TFRecordWriter", "ThreadingOptions", "UNKNOWN_CARDINALITY", "assert_cardinality", "at",
     "bucket_by_sequence_length", "cardinality", "choose_from_datasets", "copy_to_device",
     "dense_to_ragged_batch", "dense_to_sparse_batch", "distributed_save", "enable_debug_mode",

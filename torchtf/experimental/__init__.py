@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import importlib
 
+from torchtf.core import absent
+
 _NAMES = {
     name: module
     for module, names in {
         "torchtf.data._optional": "Optional",
-        "torchtf.core.dtypes": "float8_e4m3fn float8_e5m2",
+        "torchtf.core.dtypes": (
+            "float4_e2m1fn float8_e4m3b11fnuz float8_e4m3fn float8_e4m3fnuz float8_e5m2 "
+            "float8_e5m2fnuz int2 int4 uint2 uint4"
+        ),
+        "torchtf.experimental._execution": (
+            "async_clear_error async_scope enable_strict_mode function_executor_type"
+        ),
         "torchtf.experimental._dispatch": (
             "dispatch_for_api dispatch_for_binary_elementwise_apis "
             "dispatch_for_binary_elementwise_assert_apis dispatch_for_unary_elementwise_apis "
@@ -28,7 +36,7 @@ def __getattr__(name):
         return importlib.import_module(f"torchtf.experimental.{name}")
     module = _NAMES.get(name)
     if module is None:
-        raise AttributeError(f"module 'torchtf.experimental' has no attribute {name!r}")
+        raise absent.error_for(f"experimental.{name}")
     found = globals()[name] = getattr(importlib.import_module(module), name)
     return found
 

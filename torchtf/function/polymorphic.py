@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import threading
 import types
 import weakref
@@ -16,13 +15,12 @@ import torch
 from torchtf.core import graph, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.errors import InaccessibleTensorError
+from torchtf.core.log import get_logger
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
 from torchtf.function import signature
 from torchtf.function.concrete import ConcreteFunction, template_of
-
-_log = logging.getLogger("torchtf")
 
 _run_eagerly = False
 
@@ -494,7 +492,7 @@ class _Detector:
             return
         if len(self._per_tracing) >= self._TRACINGS:
             self._warned += 1
-            _log.warning(
+            get_logger().warning(
                 "%s out of the last %s calls to %s triggered tf.function retracing. Tracing is "
                 "expensive and the excessive number of tracings could be due to (1) creating "
                 "@tf.function repeatedly in a loop, (2) passing tensors with different shapes, (3) "

@@ -18,6 +18,7 @@ from torchtf.core.convert import convert_to_tensor
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor
+from torchtf.core.trace_type import Key
 
 _PLAIN = frozenset((int, float, bool, str, bytes, complex, type(None)))
 
@@ -71,6 +72,8 @@ def encode(value, leaves: list) -> Any:
         return encode(convert_to_tensor(value), leaves)
     if isinstance(value, (TypeSpec, TensorShape, dtypes.DType)):
         return kind, value
+    if hasattr(kind, "__tf_tracing_type__"):
+        return Key(value.__tf_tracing_type__(None))
     children = nest.children(value, expand_composites=True)
     if children is not None:
         spec = getattr(value, "_type_spec", None)
@@ -111,6 +114,8 @@ def map_leaves(function, value, path: str = ""):
     """
     if is_leaf(value):
         return function(value, path)
+    if hasattr(type(value), "__tf_tracing_type__"):
+        return value.__tf_tracing_type__(None).placeholder_value(None)
     spec = value if isinstance(value, TypeSpec) else getattr(value, "_type_spec", None)
     if nest.is_composite_spec(spec):
         value = spec

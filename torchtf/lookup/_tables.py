@@ -209,6 +209,36 @@ class KeyValueTensorInitializer:
         table._fill(*self._pairs())
 
 
+class DatasetInitializer:
+    """Keys and values in a dataset of pairs (source: `tf.data.experimental.DatasetInitializer`).
+
+    Raises:
+        ValueError: if the elements are no pairs of scalars.
+    """
+
+    def __init__(self, dataset):
+        spec = dataset.element_spec
+        if len(spec) != 2 or any(s.shape.rank != 0 for s in spec):
+            raise ValueError(f"the dataset must hold pairs of scalars, got {spec}")
+        self._dataset = dataset
+
+    @property
+    def key_dtype(self) -> dtypes.DType:
+        return self._dataset.element_spec[0].dtype
+
+    @property
+    def value_dtype(self) -> dtypes.DType:
+        return self._dataset.element_spec[1].dtype
+
+    def _pairs(self) -> tuple[list, list]:
+        pairs = list(self._dataset.as_numpy_iterator())
+        return [k for k, _ in pairs], [v for _, v in pairs]
+
+    def initialize(self, table) -> None:
+        """Fills a table."""
+        table._fill(*self._pairs())
+
+
 class TextFileIndex:
     """What of a line becomes a key or value (source: `tf.lookup.TextFileIndex`)."""
 

@@ -63,16 +63,18 @@ def embedding_lookup(params, ids, max_norm=None, name=None):
 
     Args:
         params: the table, or a list of tables whose rows count through.
-        ids: int32 or int64, which rows.
+        ids: int32 or int64, which rows; a tensor or a `RaggedTensor`.
         max_norm: the largest Euclidean norm of a row, or None; longer ones are shortened.
 
     Returns:
-        A tensor of shape `ids.shape + params.shape[1:]`.
+        A tensor of shape `ids.shape + params.shape[1:]`, ragged if `ids` is.
 
     Raises:
         ValueError: if there is no table.
         InvalidArgumentError: if an id is out of range.
     """
+    if hasattr(ids, "with_flat_values"):  # a ragged tensor keeps its rows
+        return ids.with_flat_values(embedding_lookup(params, ids.flat_values, max_norm, name))
     ids = convert_to_tensor(ids)
     rows = _rows(params, ids)
     return rows if max_norm is None else _clip_rows(rows, ids.shape.rank, float(max_norm), name)

@@ -74,7 +74,13 @@ def index_shuffle(index, seed, max_index) -> Tensor:
         InvalidArgumentError: if an index is larger than `max_index`.
         NotImplementedError: in a traced function.
     """
+    return places(index, seed, max_index, (_FIRST_KEY,))
+
+
+def places(index, seed, max_index, first_keys=()) -> Tensor:
+    """`index_shuffle` with all three keys in `seed`, or some of them in `first_keys`."""
     index, seed = convert_to_tensor(index), convert_to_tensor(seed)
+    count = 3 - len(first_keys)
     largest = convert_to_tensor(max_index, dtype=index.dtype)
     if any(is_fake(t._data) for t in (index, seed, largest)):
         raise NotImplementedError(
@@ -86,9 +92,9 @@ def index_shuffle(index, seed, max_index) -> Tensor:
             None, None, f"Value for attr 'dtype' of {index.dtype.name} is not in the list of "
             "allowed values: int32, uint32, int64, uint64 [Op:RandomIndexShuffle]",
         )  # fmt: skip
-    if seed.shape.rank not in (1, 2) or seed.shape[-1] != 2:
+    if seed.shape.rank not in (1, 2) or seed.shape[-1] != count:
         raise errors.InvalidArgumentError(
-            None, None, f"seed must have shape [2] or [n, 2], got {seed.shape}"
+            None, None, f"seed must have shape [{count}] or [n, {count}], got {seed.shape}"
         )
     indices, tops = to_numpy(index._data), to_numpy(largest._data)
     seeds = to_numpy(seed._data).astype(np.int64)
@@ -97,13 +103,13 @@ def index_shuffle(index, seed, max_index) -> Tensor:
     results = []
     for i, t, s in zip(
         np.broadcast_to(indices, rows).tolist(), np.broadcast_to(tops, rows).tolist(),
-        np.broadcast_to(seeds, (rows, 2)).tolist(), strict=True,
+        np.broadcast_to(seeds, (rows, count)).tolist(), strict=True,
     ):  # fmt: skip
         if i > t:
             raise errors.InvalidArgumentError(
                 None, None,
                 f"`index` must be <= `max_index` but got {i} > {t} [Op:RandomIndexShuffle]",
             )  # fmt: skip
-        results.append(_shuffled(i, (_FIRST_KEY, *(x & 0xFFFFFFFF for x in s)), t))
+        results.append(_shuffled(i, (*first_keys, *(x & 0xFFFFFFFF for x in s)), t))
     array = np.array(results, dtype=indices.dtype).reshape(shape)
     return wrap(torch.from_numpy(np.asarray(array)))

@@ -6,12 +6,9 @@ set, the new child is restored at once.
 
 from __future__ import annotations
 
-import logging
-
+from torchtf.core.log import get_logger
 from torchtf.core.tensor_bundle import BundleReader
 from torchtf.train import _trackable as trackable
-
-_log = logging.getLogger("torchtf")
 
 
 def stored_graph(reader: BundleReader):
@@ -145,7 +142,7 @@ class CheckpointLoadStatus:
             return
         path = self._unused()
         if path is not None:
-            _log.warning(
+            get_logger().warning(
                 "Value in checkpoint could not be found in the restored object: (root)%s",
                 trackable.pretty_path(path),
             )

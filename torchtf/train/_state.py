@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 
 from google.protobuf import text_format
 
 from torchtf.core.files import write_atomically
+from torchtf.core.log import get_logger
 from torchtf.core.proto_types import CheckpointState
 from torchtf.core.tensor_bundle import BundleReader, index_path
 from torchtf.io.gfile import local_path, translated_errors
-
-_log = logging.getLogger("torchtf")
 
 
 def _state_path(folder: str, latest_filename: str | None) -> str:
@@ -59,7 +57,7 @@ def get_checkpoint_state(checkpoint_dir, latest_filename=None):
     except OSError:
         return None
     except text_format.ParseError as e:
-        _log.warning("%s: %s", path, e)
+        get_logger().warning("%s: %s", path, e)
         return None
     if not state.model_checkpoint_path:
         raise ValueError(f"Invalid checkpoint state loaded from {checkpoint_dir}")
@@ -87,7 +85,7 @@ def latest_checkpoint(checkpoint_dir, latest_filename=None) -> str | None:
         return None
     if checkpoint_exists(state.model_checkpoint_path):
         return state.model_checkpoint_path
-    _log.error("Couldn't match files for checkpoint %s", state.model_checkpoint_path)
+    get_logger().error("Couldn't match files for checkpoint %s", state.model_checkpoint_path)
     return None
 
 
