@@ -15,7 +15,7 @@ from torchtf.core.convert import convert_to_tensor, raw, sizes_of, to_axis, to_s
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.shape import TensorShape
-from torchtf.core.tensor import is_fake, is_tensor_type, wrap
+from torchtf.core.tensor import is_tensor_type, wrap
 
 
 def constant(value, dtype=None, shape=None, name="Const"):
@@ -359,7 +359,7 @@ def sequence_mask(lengths, maxlen=None, dtype=dtypes.bool_, name=None):
         if known is not None:
             size = max(known.reshape(-1), default=0)
         else:
-            size = data.max().item() if is_fake(data) or data.numel() else 0
+            size = 0 if data.numel() == 0 else data.max().item()
         size = size if isinstance(size, torch.SymInt) else max(int(size), 0)
     else:
         maxlen = convert_to_tensor(maxlen)

@@ -231,7 +231,7 @@ def _dynamic_stitch(indices: list[Index], data: list[T], count) -> T:
     ]
     if count is None:
         if is_fake(flat):
-            count = (flat.max() + 1).item()
+            count = 0 if flat.numel() == 0 else (flat.max() + 1).item()
         else:
             count = int(flat.max()) + 1 if flat.numel() else 0
     rows = torch.cat(rows)

@@ -352,7 +352,7 @@ class Op:
         if "size of tensor" in message or "broadcast" in message:
             shapes = [t for t in converted if isinstance(t, torch.Tensor)][:2]
             if len(shapes) == 2:
-                a, b = (str(list(t.shape)).replace(" ", "") for t in shapes)
+                a, b = (_shape_text(t.shape) for t in shapes)
                 message = f"Incompatible shapes: {a} vs. {b}"
                 if symbolic:
                     message = f"Dimensions must be equal, but are {a} and {b} for '{self.name}'"
@@ -452,6 +452,11 @@ _WIDER = {
     torch.bfloat16: torch.float32,
 }
 _SIGN_BIT = -(2**63)
+
+
+def _shape_text(shape) -> str:
+    """A shape in a message; `?` is an open size."""
+    return f"[{','.join(str(s) if isinstance(s, int) else '?' for s in shape)}]"
 
 
 def _lacks_kernel(error) -> bool:

@@ -22,7 +22,8 @@ def bucket(
             f"`len(bucket_batch_sizes)={len(batch_sizes)}` and "
             f"`len(bucket_boundaries)={len(boundaries)}`."
         )
-    sizes = torch.tensor([int(s) for s in batch_sizes], dtype=torch.int64)
+    numbers = [int(s) for s in batch_sizes]
+    sizes = torch.tensor(numbers, dtype=torch.int64)
     bounds = torch.tensor(boundaries, dtype=torch.int64)
 
     length_func = convert(length_func)
@@ -44,7 +45,7 @@ def bucket(
         else:
             number = int(key)
         # while the function is traced for its specs, the bucket is not known
-        size = int(sizes[number or 0])
+        size = numbers[number or 0]
         open_size = None
         if no_padding:
             return _as_open(group.batch(size, drop_remainder), number)

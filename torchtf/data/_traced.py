@@ -117,21 +117,25 @@ class Function:
         """The result for one element, given and returned as component values."""
         try:
             if self._python:
-                with device.device(_CPU):
-                    returned = self._call_user([structure.cooked(v) for v in row])
-                return tuple(structure.raw(x) for x in structure.flatten(returned))
+                return self._call_in_python(row)
             specs = self._inputs
             if self._any_rank:
                 specs = [
                     _with_rank(s, v.ndim) if structure.is_dense(s) else s
                     for s, v in zip(specs, row, strict=True)
                 ]
-            return self._graph_for(specs).call(row)
+            result = self._graph_for(specs).call(row)
+            return self._call_in_python(row) if result is None else result
         except (RuntimeError, IndexError) as e:
             if isinstance(e, NotImplementedError):
                 raise
             text = "Integer division by zero" if str(e) == "ZeroDivisionError" else str(e)
             raise errors.InvalidArgumentError(None, None, text) from e
+
+    def _call_in_python(self, row: tuple) -> tuple:
+        with device.device(_CPU):
+            returned = self._call_user([structure.cooked(v) for v in row])
+        return tuple(structure.raw(x) for x in structure.flatten(returned))
 
     def call_chunk(self, chunk: Chunk) -> Chunk | None:
         """The results for a whole chunk, or None if its elements have to go one by one."""
@@ -201,15 +205,20 @@ class _Graph:
         self._module = traced.graph_module
         self._run = compile_graph(traced.graph_module)
         self._run_rows: Callable | None = None
+        self._fits = traced.fits
 
-    def call(self, row: tuple) -> tuple:
+    def call(self, row: tuple) -> tuple | None:
+        """The result for one element; None if its sizes are not as the trace assumed."""
         flat = [
             tensor._data
             for component, value in zip(self._inputs, row, strict=True)
             for tensor in component.take_apart(structure.cooked(value))
         ]
         with self._scope(), torch.no_grad():
-            results = self._run(*map(_encoded, flat), *[c.get() for c in self._captures])
+            inputs = [*map(_encoded, flat), *[c.get() for c in self._captures]]
+            if self._fits is not None and not self._fits(*inputs):
+                return None
+            results = self._run(*inputs)
             count = len(results) - len(self._written)
             for owner, value in zip(self._written, results[count:], strict=True):
                 owner._trace_set(value)
@@ -224,6 +233,8 @@ class _Graph:
         with self._scope(), torch.no_grad():
             columns = [_encoded(c) for c in chunk.columns]
             captured = [c.get() for c in self._captures]
+            if self._fits is not None and not self._fits(*[c[0] for c in columns], *captured):
+                return None
             in_dims = (0,) * len(columns) + (None,) * len(captured)
             results = torch.vmap(self._run_rows, in_dims, randomness="different")(
                 *columns, *captured

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -24,6 +26,9 @@ class ConcreteFunction:
         structured_input_signature: `(args, kwargs)` of the function with `TensorSpec`s for tensors.
         structured_outputs: the structure it returns, of `TensorSpec`s.
         graph_module: the FX graph; inputs are the flat arguments, then the captures.
+
+    Where open sizes of the arguments are not as the trace assumed (see `sizes`), a graph made for
+    just these sizes runs.
     """
 
     def __init__(
@@ -35,6 +40,7 @@ class ConcreteFunction:
         output_template,
         output_specs: list,
         input_specs: list[TensorSpec],
+        for_sizes: BySizes | None = None,
     ):
         self.name = name
         self._traced = traced
@@ -50,6 +56,8 @@ class ConcreteFunction:
         self._input_specs = input_specs
         self._run = compile_graph(self.graph_module)
         self._replay = None
+        self._fits = traced.fits
+        self._for_sizes = for_sizes
         self._records = staged.has_records(self.graph_module)
         if traced.uses_strings:
             self.call_flat = self._call_with_strings
@@ -230,6 +238,8 @@ class ConcreteFunction:
         inputs = [leaf._data for leaf in leaves]
         for capture in self._captures:
             inputs.append(capture.get())
+        if self._fits is not None and not self._fits(*inputs):
+            return self._for_sizes.call_flat(leaves)
         if tape.recording():
             results = self._run(*inputs)
         else:
@@ -256,6 +266,8 @@ class ConcreteFunction:
                 strings.encode(x._data) if type(x._data) is np.ndarray else x._data for x in leaves
             ]
             inputs += [c.get() for c in self._captures]
+            if self._fits is not None and not self._fits(*inputs):
+                return self._for_sizes.call_flat(leaves)
             with torch.set_grad_enabled(tape.recording()):
                 results = self._run(*inputs)
             for owner, value in zip(self._written, results[self._count :], strict=True):
@@ -269,18 +281,6 @@ class ConcreteFunction:
                 for r, s in zip(results, self._output_specs, strict=False)
             ]
         return fill(self._output_template, map(wrap, values))
-
-    def run_raw(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Runs the graph on raw torch tensors without recording; returns the raw flat results."""
-        enabled = torch.is_grad_enabled()
-        torch._C._set_grad_enabled(False)
-        try:
-            results = self._run(*inputs, *[c.get() for c in self._captures])
-        finally:
-            torch._C._set_grad_enabled(enabled)
-        for owner, value in zip(self._written, results[self._count :], strict=True):
-            owner._trace_set(value)
-        return results[: self._count]
 
     def _call_in_trace(self, leaves):
         """Replays the graph into the trace under way."""
@@ -297,6 +297,12 @@ class ConcreteFunction:
             else:
                 value = under_way.capture(owner)
             inputs.append(value)
+        if (
+            self._fits is not None
+            and self._for_sizes.knows_more(leaves)
+            and not self._fits(*inputs)
+        ):
+            return self._for_sizes.call_flat(leaves)
         if self._replay is None:
             self._replay = compile_graph(self.graph_module, replay=True)
         results = self._replay(*inputs)
@@ -342,6 +348,42 @@ def _drawing_freely(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
         copies[node].target, copies[node].args = _FREE_DRAWS[kind], (shape,)
         copies[node].kwargs = {"dtype": dtype}
     return torch.fx.GraphModule(module, free)
+
+
+class BySizes:
+    """One graph for each choice of the sizes that a signature leaves open.
+
+    Args:
+        specs: the flat signature.
+        trace: makes the concrete function for a flat signature.
+    """
+
+    replayable = True
+
+    def __init__(self, specs: list[TensorSpec], trace: Callable[[list], ConcreteFunction]):
+        self._specs = specs
+        self._trace = trace
+        self._made: dict[tuple, ConcreteFunction] = {}
+
+    def call_flat(self, leaves: list):
+        return self.concrete_for(leaves).call_flat(leaves)
+
+    def concrete_for(self, leaves: list) -> ConcreteFunction:
+        """The graph for the sizes of these arguments."""
+        shapes = tuple(tuple(leaf.shape) for leaf in leaves)
+        concrete = self._made.get(shapes)
+        if concrete is None:
+            concrete = self._made[shapes] = self._trace([
+                TensorSpec(shape, spec.dtype, spec.name)
+                for shape, spec in zip(shapes, self._specs, strict=True)
+            ])  # fmt: skip
+        return concrete
+
+    def knows_more(self, leaves: list) -> bool:
+        """Whether arguments have sizes that the signature leaves open."""
+        return any(
+            tuple(x.shape) != tuple(s.shape) for x, s in zip(leaves, self._specs, strict=True)
+        )
 
 
 class GraphWithState(torch.nn.Module):

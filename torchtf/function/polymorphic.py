@@ -20,7 +20,7 @@ from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
 from torchtf.function import signature
-from torchtf.function.concrete import ConcreteFunction, template_of
+from torchtf.function.concrete import BySizes, ConcreteFunction, template_of
 
 _run_eagerly = False
 
@@ -319,7 +319,7 @@ class Function:
     def _find_or_trace(self, key, args) -> ConcreteFunction | None:
         with self._lock:
             concrete = self._cache.get(key)
-            if concrete is not None:
+            if isinstance(concrete, ConcreteFunction):
                 return concrete
             wanted = args
             if self._input_signature is not None:
@@ -329,11 +329,38 @@ class Function:
                 if concrete is not None:
                     self._cache[key] = concrete
                     return concrete
-            concrete = self._trace(wanted)
+            try:
+                concrete = self._trace(wanted)
+            except Exception as error:
+                found = self._traced_by_sizes(wanted, args, error)
+                if found is None:
+                    raise
+                self._cache[key] = found
+                return found
             if concrete is not None:
                 self._cache[key] = concrete
                 self._concrete.append(concrete)
             return concrete
+
+    def _traced_by_sizes(self, wanted, args, error: Exception) -> BySizes | None:
+        """What runs calls if a trace with open sizes failed in an op that must know them.
+
+        Returns:
+            None if the sizes of the present call do not help.
+        """
+        leaves: list[Tensor] = []
+        for a in args:
+            signature.map_leaves(lambda t, path: leaves.append(t), a)
+        if isinstance(error, InaccessibleTensorError) or not _failed_in_op(error):
+            return None
+        found = by_sizes(self._converted, self._name, self._signature, wanted, self._jit_compile)
+        if any(isinstance(x, TensorSpec) for x in leaves) or not found.knows_more(leaves):
+            return None
+        try:
+            found.concrete_for(leaves)
+        except Exception:
+            return None
+        return found
 
     def _input_signature_args(self, args):
         specs = self._input_signature
@@ -397,7 +424,7 @@ class Function:
         if not self._created_variables or self._concrete:
             self._retracing.traced(self, self._calls)
         concrete, created = trace_concrete(
-            self._converted(), self._name, self._signature, args, self._jit_compile,
+            self._converted, self._name, self._signature, args, self._jit_compile,
             may_create_variables=first,
         )  # fmt: skip
         if created:
@@ -425,7 +452,7 @@ class Function:
                 given = self._canonical(args, kwargs)
                 for value, spec in zip(given, self._input_signature, strict=False):
                     _check_compatible(value, spec)
-            found = self._cache.get(None)
+            found = self._graph_for(None)
             if found is None:
                 fixed = [None] * len(self._parameter_names)
                 fixed[: len(self._input_signature)] = self._input_signature
@@ -440,12 +467,16 @@ class Function:
             return found
         canonical = self._canonical(args, kwargs)
         key = tuple([_encode_specs(a) for a in canonical])
-        found = self._cache.get(key)
+        found = self._graph_for(key)
         if found is None:
             found = self._find_or_trace(key, canonical)
             if found is None:
                 found = self._find_or_trace(key, canonical)
         return found
+
+    def _graph_for(self, key) -> ConcreteFunction | None:
+        found = self._cache.get(key)
+        return found if isinstance(found, ConcreteFunction) else None
 
 
 class _WeakMethod:
@@ -518,6 +549,15 @@ def _detector_of(function) -> _Detector:
     return _detectors.setdefault(key, _Detector())
 
 
+def _failed_in_op(error: Exception) -> bool:
+    """Whether an exception comes from this package or torch, not from the user's own code."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    name = step.tb_frame.f_globals.get("__name__", "") if step is not None else ""
+    return name.partition(".")[0] in ("torchtf", "torch")
+
+
 def _is_symbolic_cell(cell) -> bool:
     try:
         return type(cell.cell_contents) is SymbolicTensor
@@ -587,10 +627,36 @@ def _shapes_out(key):
     return key
 
 
+def by_sizes(make_function, name, sig, args, jit_compile) -> BySizes:
+    """The graphs for given sizes of `args`; see `trace_concrete` for the arguments."""
+    specs: list[TensorSpec] = []
+
+    def collect(leaf, path):
+        specs.append(signature.spec_of(leaf, path))
+        return specs[-1]
+
+    structured = [
+        signature.map_leaves(collect, a, n) for n, a in zip(sig.parameters, args, strict=True)
+    ]
+
+    def trace_for(known):
+        supply = iter(known)
+        made = tuple(signature.map_leaves(lambda s, path: next(supply), a) for a in structured)
+        return trace_concrete(make_function, name, sig, made, jit_compile, False)[0]
+
+    return BySizes(specs, trace_for)
+
+
 def trace_concrete(
-    python_function, name, sig, args, jit_compile=None, may_create_variables=True
+    make_function, name, sig, args, jit_compile=None, may_create_variables=True
 ) -> tuple[ConcreteFunction | None, list]:
-    """Traces `python_function` for canonical arguments, tensors given as tensors or specs.
+    """Traces a function for canonical arguments, tensors given as tensors or specs.
+
+    Args:
+        make_function: gives the Python function to trace; kept for later traces.
+        name, sig, jit_compile: of the `Function`.
+        args: the arguments.
+        may_create_variables: whether this is the first trace.
 
     Returns:
         The concrete function (None if variables were created, which call for a second trace) and
@@ -623,7 +689,7 @@ def trace_concrete(
             for n, a in zip(names, structured, strict=True)
         )
         bound = inspect.BoundArguments(sig, dict(zip(names, symbolic_args, strict=True)))
-        result = python_function(*bound.args, **bound.kwargs)
+        result = make_function()(*bound.args, **bound.kwargs)
         flat: list[Tensor] = []
         outputs["template"] = template_of(result, flat)
         outputs["specs"] = [
@@ -655,6 +721,7 @@ def trace_concrete(
     concrete = ConcreteFunction(
         name, traced, names[:count_positional], (signature_args, signature_kwargs),
         outputs["template"], outputs["specs"], specs,
+        by_sizes(make_function, name, sig, structured, jit_compile),
     )  # fmt: skip
     if jit_compile or jit_compile is None:
         from torchtf.function import jit

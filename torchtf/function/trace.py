@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,44 +28,15 @@ import torch
 from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.experimental import proxy_tensor
-from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.utils._python_dispatch import _disable_current_modes
 
 from torchtf.core import arena, device, dtypes, errors, graph, tape
 from torchtf.core.convert import to_torch
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_fake, wrap
 from torchtf.function import staged
+from torchtf.function.sizes import HINT, Sizes, conditions
 
 current_trace = graph.current_trace
-
-# the size that stands for an open one while tracing: large and prime, so that it equals no other
-_HINT = 1009
-
-
-class _Sizes(ShapeEnv):
-    """The symbolic sizes of a trace.
-
-    Sizes that depend on data (the number of true elements, `tf.range(n)`) are like those that the
-    signature leaves open: an op may look at their hint.
-    """
-
-    _count = 0
-
-    def new_size(self):
-        from torch._dynamo.source import ConstantSource
-
-        source = ConstantSource(f"size_{self._count}")
-        self._count += 1
-        symbol = self.create_symbol(
-            _HINT, source=source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None
-        )
-        return self.create_symintnode(symbol, hint=_HINT, source=source)
-
-    def create_unbacked_symint(self, source=None):
-        return self.new_size()
-
-    def _constrain_range_for_size(self, a, min=None, max=None):
-        """Checks nothing: the hint stands for any size, also where at most three are possible."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -112,7 +84,7 @@ class Trace:
         if parent is None:
             self.fake_mode = FakeTensorMode(
                 allow_non_fake_inputs=True,
-                shape_env=_Sizes(duck_shape=False, specialize_zero_one=False),
+                shape_env=Sizes(duck_shape=False, specialize_zero_one=False),
             )
         else:
             self.fake_mode = parent.fake_mode
@@ -398,7 +370,7 @@ class _OuterSymbols(dict):
     def _lifted(self, expr):
         tracer = self._trace.tracer
         env = self._trace.fake_mode.shape_env
-        size = env.create_symintnode(expr, hint=_HINT)
+        size = env.create_symintnode(expr, hint=HINT)
         with _untraced():
             target = tracer.graph._graph_namespace.create_name("size", None)
             proxy = tracer.create_proxy("placeholder", target, (), {})
@@ -441,6 +413,8 @@ class Traced:
             captures.
         created_variables: the variables made while tracing.
         fake_mode: the mode the stand-ins belong to.
+        fits: whether sizes of the inputs are ones that the graph is right for (see `sizes`); None
+            if all are.
     """
 
     graph_module: torch.fx.GraphModule
@@ -452,6 +426,7 @@ class Traced:
     created_variables: list
     fake_mode: FakeTensorMode
     uses_strings: bool = False
+    fits: Callable[..., bool] | None = None
 
 
 def trace(
@@ -509,7 +484,7 @@ def trace(
         values = [_with_node(under_way, under_way.value_of(o)) for o in under_way.written.values()]
         return [*flat, *values]
 
-    # Composite kernels in C++ would fix open sizes to `_HINT`; their Python versions do not.
+    # Composite kernels in C++ would fix open sizes to `HINT`; their Python versions do not.
     dispatcher = enable_python_dispatcher()
     with tape.isolated(), _parent_modes_off(), under_way.fake_mode, torch.enable_grad(), dispatcher:
         module = proxy_tensor.make_fx(
@@ -517,6 +492,10 @@ def trace(
             _disable_torch_fn_metadata_mode=True,
         )(*fakes)  # fmt: skip
     outer = _finish(module, under_way, names, len(fakes))
+    fits = None
+    if parent is None:
+        captured = [c.fake for c in under_way.captures.values()]
+        fits = conditions(under_way.fake_mode.shape_env, [*fakes, *captured])
     return Traced(
         graph_module=module,
         arguments=fakes,
@@ -527,8 +506,16 @@ def trace(
         created_variables=under_way.created_variables,
         fake_mode=under_way.fake_mode,
         uses_strings=under_way.root.uses_strings,
+        fits=fits,
     )
 
+
+def _not_while_tracing(record: logging.LogRecord) -> bool:
+    return graph.state.trace is None
+
+
+# torch logs why a stand-in's shape cannot be computed before it raises the same as an error
+logging.getLogger("torch._subclasses.fake_tensor").addFilter(_not_while_tracing)
 
 # functions (trace -> context managers) that every trace enters, such as the Keras boundary's
 scope_factories: list[Callable[[Trace], contextlib.AbstractContextManager]] = []

@@ -78,7 +78,7 @@ def _extreme(reduce, x, axis, keepdims, of_nothing):
     dims = _dims(x, axis)
     if not dims:
         return x.clone()
-    if any(isinstance(x.shape[d], int) and x.shape[d] == 0 for d in dims):
+    if any(x.shape[d] == 0 for d in dims):
         return torch.sum(x, dims, keepdim=keepdims, dtype=x.dtype) + of_nothing(x.dtype)
     return reduce(x, dims, keepdim=keepdims)
 

@@ -46,7 +46,7 @@ def _sorted_segments(how, data, ids, of_nothing=0):
             raise errors.InvalidArgumentError(None, None, "segment ids must be >= 0 and increasing")
         count = int(ids[-1]) + 1 if len(ids) else 0
     else:
-        count = (ids[-1] + 1).item()
+        count = 0 if ids.shape[0] == 0 else (ids[-1] + 1).item()
     if how == "mean":
         total = _combine("sum", data, ids, count, 0)
         number = _combine("sum", torch.ones_like(ids, dtype=data.dtype), ids, count, 0)
@@ -269,7 +269,7 @@ def bincount(
             )
         size = int(data.max()) + 1 if data.numel() else 0
     else:
-        size = (data.max() + 1).item()
+        size = 0 if data.numel() == 0 else (data.max() + 1).item()
     if minlength is not None:
         size = max(size, to_shape(minlength)[0]) if isinstance(size, int) else torch.sym_max(
             size, to_shape(minlength)[0]
