@@ -220,7 +220,7 @@ INDEXED = (
     "x[[True, False, True]]", "x[1:, tf.constant([0, 2])]", "x[n.array([[0, 1], [2, 2]])]",
     "x[..., [0]]", "x[None, [1]]", "x[-1, -2]", "x[::-1]", "x[tf.constant(1)]", "x.T", "x.sum()",
     "x.reshape(4, 3)", "x.ravel()", "x.astype(n.float32)", "x + 1.5", "x.mean()", "x.clip(2, 5)",
-    "x.transpose(1, 0)", "x.max(axis=0)",
+    "x.transpose((1, 0))", "x.max(axis=0)",
 )  # fmt: skip
 
 
