@@ -33,6 +33,7 @@ def test_sides_are_timed_in_turns(tmp_path):
     for row in figures.values():
         assert row["steps"] >= 6  # two turns of at least three steps
         assert 0 < row["fastest_step"] <= row["step"]
+        assert row["memory"] > 0
         assert row["first_step"] < row["first_step_with_imports"]
     assert "torchtf is" in done.stdout
 
@@ -41,4 +42,4 @@ def test_sides_are_timed_in_turns(tmp_path):
 def test_unknown_model_is_an_argument_error(model):
     done = run("--models", model)
     assert done.returncode == 2
-    assert f"{model!r} is neither 'mlp' nor 'resnet' and a width" in done.stderr
+    assert f"{model!r} is neither 'mlp', 'lstm', 'transformer' nor 'resnet'" in done.stderr

@@ -49,6 +49,7 @@ for _name in (
     "_core",
     "_variable",
     "_nn",
+    "_recurrent",
     "_losses",
     "_random",
     "_image",
