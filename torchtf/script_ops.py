@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ _ERRORS = (
 )
 
 
-class _PythonCall(staged.Call):
+class PythonCall(staged.Call):
     """A call of a Python function in a graph.
 
     Args:
@@ -60,14 +60,42 @@ class _PythonCall(staged.Call):
         return made
 
     def run(self, *values):
-        inputs = [arena.decode(v) if s else v for v, s in zip(values, self._strings, strict=True)]
-        results = self.call_python(inputs)
+        return self._encoded(self.call_python(self._decoded(values)))
+
+    def run_rows(self, rows: Sequence[tuple], many: Callable) -> list:
+        """`run` for several rows of inputs.
+
+        Args:
+            many: of the rows as the function takes them, gives for each a function that stands in
+                for it there.
+        """
+        inputs = [self._decoded(values) for values in rows]
+        functions = many([tuple(map(self._convert, values)) for values in inputs])
+        return [
+            self._encoded(self.call_python(values, function))
+            for values, function in zip(inputs, functions, strict=True)
+        ]
+
+    def _decoded(self, values) -> list:
+        return [arena.decode(v) if s else v for v, s in zip(values, self._strings, strict=True)]
+
+    def _encoded(self, results) -> list:
         return [arena.encode(r) if isinstance(r, np.ndarray) else r for r in results]
 
-    def call_python(self, inputs: Sequence) -> list:
-        """The raw results; an exception of the function becomes TensorFlow's error for it."""
+    @property
+    def function(self) -> Callable:
+        """What the user gave."""
+        return self._function
+
+    def call_python(self, inputs: Sequence, function: Callable | None = None) -> list:
+        """The raw results; an exception of the function becomes TensorFlow's error for it.
+
+        Args:
+            inputs: the arguments.
+            function: what to call in place of the user's function.
+        """
         try:
-            return self._call(inputs)
+            return self._call(inputs, function or self._function)
         except errors.OpError:
             raise
         except Exception as e:
@@ -80,9 +108,9 @@ class _PythonCall(staged.Call):
         with hidden:
             return super().record(wanted, values)
 
-    def _call(self, inputs: Sequence) -> list:
+    def _call(self, inputs: Sequence, function: Callable) -> list:
         """The results of the Python function as raw data of the promised types."""
-        found = self._function(*[self._convert(x) for x in inputs])
+        found = function(*[self._convert(x) for x in inputs])
         if not self._specs:
             return []
         found = list(found) if isinstance(found, (list, tuple)) else [found]
@@ -127,7 +155,7 @@ def _run(function, inp, Tout, op, stateful, convert, differentiable):
     inputs = [convert_to_tensor(x) for x in nest.flatten(inp, expand_composites=True)]
     strings = [x.dtype is dtypes.string for x in inputs]
     rank = inputs[0].shape.rank if inputs else 0
-    call = _PythonCall(
+    call = PythonCall(
         function, op, stateful, strings, flat_specs, [rank] * len(flat_specs), convert
     )
     if graph.state.trace is None:

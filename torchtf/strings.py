@@ -363,7 +363,9 @@ def _rewrapped(input, parts):
     return input.with_flat_values(parts)
 
 
-@host_op("StringSplitV2", out=("string", "int64"))
+@host_op(
+    "StringSplitV2", out=("string", "int64"), shape=lambda input, sep, maxsplit: ([None], [None])
+)
 def _split(input: S, sep: S, maxsplit):
     if sep.ndim:
         raise _invalid(f"sep must be a scalar, got shape: {list(sep.shape)}")

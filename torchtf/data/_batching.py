@@ -15,15 +15,25 @@ from torchtf.core.specs import TensorSpec
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk, column_of, concat, values
 from torchtf.data._elementwise import Map
+from torchtf.data._parallel import Calls
 from torchtf.data._plan import INFINITE, UNKNOWN, Buffered, Failed, Node, Unary, UnaryStage, collect
 
 
 class Batch(Unary):
-    """`size` elements stacked into one (source: `tf.data.Dataset.batch`)."""
+    """`size` elements stacked into one (source: `tf.data.Dataset.batch`).
 
-    def __init__(self, source: Node, size: int, drop_remainder: bool):
+    Args:
+        parallel: how many batches may be stacked at once, in threads; None for one.
+        deterministic: whether they keep their order; None leaves it to the options.
+    """
+
+    def __init__(
+        self, source: Node, size: int, drop_remainder: bool, parallel: int | None = None,
+        deterministic: bool | None = None,
+    ):  # fmt: skip
         super().__init__(source)
         self.size, self.drop_remainder = size, drop_remainder
+        self.parallel, self.deterministic = parallel, deterministic
         self.spec = self._batched_spec()
 
     def _batched_spec(self):
@@ -37,7 +47,20 @@ class Batch(Unary):
         return known // self.size if self.drop_remainder else -(-known // self.size)
 
     def start(self, run):
-        return _BatchStage(run.start(self.source), self)
+        workers = 1 if self._slices() else run.parallel(self.parallel)
+        if workers == 1:
+            return _BatchStage(run.start(self.source), self)
+        calls = Calls(workers, "batch", run.ordered(self.deterministic), run.limited)
+        return _BatchStage(run.start(self.source), self, calls)
+
+    def _slices(self) -> bool:
+        """Whether batches are slices of the chunks that come, so that nothing is left to do."""
+        leaves = structure.flatten(self.source.spec)
+        return all(structure.is_dense(s) and s.shape.is_fully_defined() for s in leaves)
+
+    @property
+    def tf_name(self):
+        return f"_{'' if self.parallel is None else 'Parallel'}{type(self).__name__}Dataset"
 
     def stack(self, chunk: Chunk, count: int) -> list:
         """`count` batches as columns: each batch one element of the column.
@@ -84,17 +107,51 @@ class Batch(Unary):
         )
 
     def label(self):
-        return f"{type(self).__name__}({self.size}{', drop' if self.drop_remainder else ''})"
+        drop = ", drop" if self.drop_remainder else ""
+        parallel = "" if self.parallel is None else f", num_parallel_calls={self.parallel}"
+        return f"{type(self).__name__}({self.size}{drop}{parallel})"
 
 
 class _BatchStage(UnaryStage):
-    def __init__(self, source, node: Batch):
+    def __init__(self, source, node: Batch, calls: Calls | None = None):
         super().__init__(source)
         self._node = node
+        self._calls = calls
+        self.where = "" if calls is None else f"in {calls.workers} threads"
         self._failed = Failed()
         self._held: Chunk | None = None  # complete batches behind one that failed, a remainder
 
     def next(self, n):
+        if self._calls is None:
+            return self._next(n)
+        while self._calls.room:
+            try:
+                elements, error = self._gathered()
+            except StopIteration:
+                break
+            if elements:
+                self._calls.add(self._stacked, elements)
+            if error is not None:
+                self._calls.add_error(error)
+        return self._calls.result() if self._calls else None
+
+    def _gathered(self) -> tuple[list[Chunk], Exception | None]:
+        """The elements of the next batch, or the error in their place."""
+        size = self._node.size
+        chunks, count, error = collect(self.source, size)
+        if error is None and (not count or (count < size and self._node.drop_remainder)):
+            raise StopIteration
+        return ([] if error is not None else chunks), error
+
+    def _stacked(self, chunks) -> Chunk:
+        return Chunk(self._node.stack(concat(chunks), 1), 1)
+
+    def close(self):
+        if self._calls is not None:
+            self._calls.close()
+        super().close()
+
+    def _next(self, n):
         self._failed.check()
         size = self._node.size
         whole, self._held = self._held, None

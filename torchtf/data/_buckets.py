@@ -77,10 +77,11 @@ def _as_open(batched, number):
     if number is not None:
         return batched
     from torchtf.core.specs import TensorSpec
-    from torchtf.data._dataset import Dataset, _Open
+    from torchtf.data._dataset import Dataset
+    from torchtf.data._in_graph import Open
 
     spec = structure.map_structure(
         lambda s: TensorSpec([None, *s.shape[1:]], s.dtype) if structure.is_dense(s) else s,
         batched.element_spec,
     )
-    return Dataset(_Open(spec))
+    return Dataset(Open(spec))

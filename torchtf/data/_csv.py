@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,8 +16,9 @@ from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.specs import TensorSpec
 from torchtf.data._chunk import Chunk, concat
-from torchtf.data._dataset import AUTOTUNE, Dataset, _Open, integer
+from torchtf.data._dataset import AUTOTUNE, Dataset, integer
 from torchtf.data._files import file_names, match_files, objects
+from torchtf.data._in_graph import Open
 from torchtf.data._plan import Failed, Node, Stage
 from torchtf.data._records import ByteStream, check_compression
 from torchtf.function.trace import init_scope
@@ -60,15 +62,21 @@ class CsvDataset(Dataset):
     ):
         if select_cols is not None and exclude_cols is not None:
             raise ValueError("`select_cols` and `exclude_cols` cannot both be set.")
+        if select_cols is not None:
+            select_cols = [integer(c, "select_cols") for c in select_cols]
+            if any(a >= b for a, b in itertools.pairwise(select_cols)):
+                raise errors.InvalidArgumentError(
+                    None, None, "select_cols should be strictly increasing indices"
+                )
         with init_scope():
             columns = [_CsvColumn(d) for d in record_defaults]
         if getattr(filenames, "is_symbolic_tensor", False):
-            super().__init__(_Open(tuple(TensorSpec([], c.dtype) for c in columns)))
+            super().__init__(Open(tuple(TensorSpec([], c.dtype) for c in columns)))
             return
         node = _Csv(
             file_names(filenames), columns, check_compression(compression_type), buffer_size,
             bool(header), field_delim, bool(use_quote_delim), na_value,
-            None if select_cols is None else [integer(c, "select_cols") for c in select_cols],
+            select_cols,
             None if exclude_cols is None else {integer(c, "exclude_cols") for c in exclude_cols},
         )  # fmt: skip
         super().__init__(node)

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from torchtf.core import device, dtypes, errors, graph
+from torchtf.core import device, dtypes, errors, graph, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.shape import Dimension, TensorShape, as_shape
 from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.core.tensor import Tensor, is_tensor_type
+from torchtf.data import _in_graph
 from torchtf.data import _structure as structure
 from torchtf.data._batching import Batch, PaddedBatch, Rebatch, Unbatch, unstack
 from torchtf.data._chunk import Chunk, chunk_of
@@ -27,6 +28,8 @@ from torchtf.data._elementwise import (
     Unique,
     Zip,
 )
+from torchtf.data._in_graph import Open
+from torchtf.data._in_graph import raw as raw_in_graph
 from torchtf.data._iterator import Iterator, NumpyIterator, raw_elements
 from torchtf.data._nested import (
     DirectedInterleave,
@@ -42,16 +45,18 @@ from torchtf.data._prefetch import Prefetch
 from torchtf.data._seeds import SeedGenerator, dataset_seeds
 from torchtf.data._selection import Concatenate, Repeat, Shard, Shuffle, Skip, Take
 from torchtf.data._sources import Counting, Elements, Generator, RandomWords
+from torchtf.data._specs import ElementSpec
 from torchtf.data._storage import Cache, Snapshot, load_node, save_elements
 from torchtf.data._traced import Function
 from torchtf.function.autograph import convert
+from torchtf.function.trace import init_scope
 
 AUTOTUNE = -1
 INFINITE_CARDINALITY = INFINITE
 UNKNOWN_CARDINALITY = UNKNOWN
 
 
-class DatasetSpec(TypeSpec):
+class DatasetSpec(ElementSpec):
     """The spec of a dataset (source: `tf.data.DatasetSpec`).
 
     Args:
@@ -60,52 +65,24 @@ class DatasetSpec(TypeSpec):
     """
 
     def __init__(self, element_spec, dataset_shape=()):
-        self._element_spec = element_spec
+        super().__init__(element_spec)
         self._dataset_shape = as_shape(dataset_shape)
 
     @property
     def value_type(self):
         return Dataset
 
-    @property
-    def element_spec(self):
-        return self._element_spec
-
-    @staticmethod
-    def from_value(value: Dataset) -> DatasetSpec:
-        return DatasetSpec(value.element_spec)
-
-    def is_compatible_with(self, spec_or_value) -> bool:
-        other = spec_or_value
-        return isinstance(other, (Dataset, DatasetSpec)) and structure.compatible(
-            other.element_spec, self._element_spec
-        )
-
-    def most_specific_compatible_type(self, other):
-        return DatasetSpec(structure.common_spec(self._element_spec, other._element_spec))
-
     def _placeholder(self):
-        return Dataset(_Open(self._element_spec))
-
-    def __eq__(self, other):
-        return type(other) is DatasetSpec and self._element_spec == other._element_spec
-
-    def __hash__(self):
-        return hash(DatasetSpec)
+        return Dataset(Open(self._element_spec))
 
     def __repr__(self):
         return f"DatasetSpec({self._element_spec!r}, {self._dataset_shape!r})"
 
 
-class _Open(Node):
-    """A dataset known by its spec only: what a function that takes datasets sees while traced."""
-
-    def __init__(self, spec):
-        self.spec = spec
-
-
 class OpenInt(int):
-    """An integer argument that is not known yet, because a function is being traced."""
+    """An integer argument that is a symbolic tensor of the function being traced."""
+
+    stand_in: Any
 
 
 def integer(value, name: str, default: int | None = None) -> int:
@@ -117,12 +94,28 @@ def integer(value, name: str, default: int | None = None) -> int:
     if value is None and default is not None:
         return default
     if getattr(value, "is_symbolic_tensor", False):
-        return OpenInt(1)
+        number = OpenInt(1)
+        number.stand_in = value._data
+        return number
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         if hasattr(type(value), "_tape_read"):
             return int(value.numpy())
         raise TypeError(f"Cannot convert {value!r} to EagerTensor of dtype int64")
     return value.__index__()
+
+
+def _parallel_calls(value) -> int | None:
+    """An argument `num_parallel_calls`.
+
+    Raises:
+        InvalidArgumentError: unless it is positive or `AUTOTUNE`.
+    """
+    calls = None if value is None else integer(value, "num_parallel_calls")
+    if calls == 0 or (calls is not None and calls < AUTOTUNE):
+        raise errors.InvalidArgumentError(
+            None, None, "num_parallel_calls must be greater than zero."
+        )
+    return calls
 
 
 def _positive(value, name: str, message: str) -> int:
@@ -183,6 +176,8 @@ class Dataset:
         return f"<{self._node.tf_name} element_spec={self.element_spec}>"
 
     def __iter__(self) -> Iterator:
+        if graph.state.trace is not None:
+            return _in_graph.iterate(self)
         return Iterator(self)
 
     def as_numpy_iterator(self) -> NumpyIterator:
@@ -258,8 +253,10 @@ class Dataset:
             element = structure.normalize(tensors)
         spec = structure.spec_of_structure(element)
         _require_components(spec)
+        if graph.state.trace is not None:
+            return Dataset(_made_when_run(spec, element, Dataset.from_tensors))
         row = tuple(_on_cpu(structure.raw(x)) for x in structure.flatten(element))
-        return Dataset(Elements(spec, _one_row(row), "TensorDataset"))
+        return Dataset(Elements(spec, chunk_of([row], len(row)), "TensorDataset"))
 
     @staticmethod
     def from_tensor_slices(tensors, name=None) -> Dataset:
@@ -284,10 +281,8 @@ class Dataset:
                 raise ValueError("Unbatching a tensor is only supported for rank >= 1")
             specs.append(structure.unbatched(spec))
         spec = structure.pack(element, specs)
-        if graph.state.trace is not None and any(
-            getattr(x, "is_symbolic_tensor", False) for x in leaves
-        ):
-            return Dataset(_Open(spec))
+        if graph.state.trace is not None:
+            return Dataset(_made_when_run(spec, element, Dataset.from_tensor_slices))
         columns = [_on_cpu(unstack(structure.raw(x))) for x in leaves]
         size = len(columns[0])
         for column in columns[1:]:
@@ -320,7 +315,10 @@ class Dataset:
         if not callable(generator):
             raise TypeError("`generator` must be a Python callable.")
         spec = _generator_spec(output_types, output_shapes, output_signature)
-        values = [] if args is None else [convert_to_tensor(a).numpy() for a in args]
+        if any(getattr(a, "is_symbolic_tensor", False) for a in args or ()):
+            return Dataset(Open(spec))
+        with init_scope():
+            values = [convert_to_tensor(a).numpy() for a in args or ()]
 
         def make():
             return iter(generator(*values))
@@ -351,7 +349,14 @@ class Dataset:
         values = [integer(a, n) for a, n in zip(args, names, strict=False)]
         dtype = dtypes.as_dtype(kwargs.get("output_type", dtypes.int64))
         if any(isinstance(v, OpenInt) for v in values):
-            return Dataset(_Open(TensorSpec([], dtype)))
+            stand_ins = [v.stand_in for v in values if isinstance(v, OpenInt)]
+
+            def make(found):
+                supply = iter(found)
+                real = [int(next(supply)) if isinstance(v, OpenInt) else v for v in values]
+                return Dataset.range(*real, output_type=dtype)._node
+
+            return Dataset(Open(TensorSpec([], dtype), stand_ins, make))
         start, stop, step = {1: [0, *values, 1], 2: [*values, 1], 3: values}[len(values)]
         if step == 0:
             raise errors.InvalidArgumentError(
@@ -537,9 +542,11 @@ class Dataset:
                 any other element as its one argument.
             num_parallel_calls: how many elements to compute at the same time if the function
                 cannot be vectorized; `tf.data.AUTOTUNE` lets the machine decide.
-            deterministic: False allows elements to come in another order; this engine keeps it.
-            synchronous: True forbids parallel calls.
-            use_unbounded_threadpool: True starts as many threads as there are elements under way.
+            deterministic: False allows parallel calls to give elements in another order; by
+                default `Options.deterministic` decides.
+            synchronous: True forbids parallel calls, whatever the options say.
+            use_unbounded_threadpool: True lets `num_parallel_calls` exceed
+                `Options.threading.private_threadpool_size`.
 
         Raises:
             TypeError: if the function returns something that is no element.
@@ -550,15 +557,14 @@ class Dataset:
                 "`synchronous` is not supported with `num_parallel_calls`, but "
                 f"`num_parallel_calls` was set to {num_parallel_calls}."
             )
-        if num_parallel_calls is not None:
-            num_parallel_calls = integer(num_parallel_calls, "num_parallel_calls")
-            if num_parallel_calls == 0 or num_parallel_calls < AUTOTUNE:
-                raise errors.InvalidArgumentError(
-                    None, None, "num_parallel_calls must be greater than zero."
-                )
+        calls = _parallel_calls(num_parallel_calls)
         function = Function(map_func, self.element_spec, "Dataset.map()")
         _require_components(function.spec)
-        return self._then(Map(self._node, function, num_parallel_calls))
+        node = Map(
+            self._node, function, calls, deterministic, bool(use_unbounded_threadpool),
+            bool(synchronous),
+        )  # fmt: skip
+        return self._then(node)
 
     def filter(self, predicate: Callable, name=None) -> Dataset:
         """The elements for which `predicate` gives True.
@@ -602,10 +608,7 @@ class Dataset:
             TypeError: if the state changes its type.
         """
         if graph.state.trace is not None:
-            raise NotImplementedError(
-                "Dataset.reduce inside tf.function is not supported; call it outside and pass the "
-                "result in."
-            )
+            return _in_graph.reduce(self, initial_state, reduce_func)
         state, spec, function = _stateful(
             initial_state, reduce_func, self.element_spec, "reduce()", _check_reduce
         )
@@ -711,8 +714,8 @@ class Dataset:
             batch_size: the number of elements.
             drop_remainder: whether to leave out a last, smaller batch; then the size is part of
                 the spec.
-            num_parallel_calls: how many batches to make at once; batches are made by slicing
-                chunks here, so it changes nothing.
+            num_parallel_calls: how many batches to make at once, in threads, where elements have to
+                be copied: those of one known shape lie in chunks, of which a batch is a slice.
             deterministic: as in `map`.
 
         Raises:
@@ -720,7 +723,8 @@ class Dataset:
                 the elements differ.
         """
         size = _positive(batch_size, "batch_size", "Batch size must be greater than zero.")
-        return self._then(Batch(self._node, size, bool(drop_remainder)))
+        calls = _parallel_calls(num_parallel_calls)
+        return self._then(Batch(self._node, size, bool(drop_remainder), calls, deterministic))
 
     def padded_batch(
         self, batch_size, padded_shapes=None, padding_values=None, drop_remainder=False, name=None
@@ -820,25 +824,32 @@ class Dataset:
             cycle_length: how many datasets to read by turns; by default as many as there are
                 processors.
             block_length: how many elements to take from each before the next has its turn.
-            num_parallel_calls: how many datasets to read ahead in threads.
-            deterministic: as in `map`.
+            num_parallel_calls: how many datasets to read ahead at once, in threads; with
+                `tf.data.AUTOTUNE` all that take turns.
+            deterministic: False lets a dataset that is ready overtake one that is not.
 
         Raises:
             TypeError: if `map_func` does not give a dataset.
             InvalidArgumentError: if a length is 0 or less.
         """
-        cycle = integer(cycle_length, "cycle_length", AUTOTUNE)
-        if cycle == AUTOTUNE:
-            cycle = len(os.sched_getaffinity(0))
+        given = integer(cycle_length, "cycle_length", AUTOTUNE)
+        cycle = len(os.sched_getaffinity(0)) if given == AUTOTUNE else given
         block = integer(block_length, "block_length", 1)
         if cycle <= 0:
             raise errors.InvalidArgumentError(None, None, "cycle_length must be greater than zero.")
         if block <= 0:
             raise errors.InvalidArgumentError(None, None, "block_length must be greater than zero.")
-        if num_parallel_calls is not None:
-            num_parallel_calls = integer(num_parallel_calls, "num_parallel_calls")
+        calls = _parallel_calls(num_parallel_calls)
+        if calls is not None and calls > cycle and given != AUTOTUNE:
+            raise errors.InvalidArgumentError(
+                None, None,
+                "If `cycle_length` is set to a fixed value, `num_parallel_calls` must be either "
+                "`tf.data.AUTOTUNE` or a value less than or equal to `cycle_length`. However, "
+                f"`num_parallel_calls` is {calls} and `cycle_length` is {cycle}",
+            )  # fmt: skip
         function = Function(map_func, self.element_spec, "Dataset.interleave()")
-        return self._then(Interleave(self._node, function, cycle, block, "Interleave"))
+        node = Interleave(self._node, function, cycle, block, "Interleave", calls, deterministic)
+        return self._then(node)
 
     def window(self, size, shift=None, stride=1, drop_remainder=False, name=None) -> Dataset:
         """Datasets of `size` elements each; a component of the element becomes a dataset.
@@ -1015,6 +1026,8 @@ class Dataset:
         Raises:
             InvalidArgumentError: if there are none or several.
         """
+        if graph.state.trace is not None:
+            return _in_graph.single_element(self)
         found = list(Iterator(self.take(2)))
         where = (
             "{{function_node __wrapped__DatasetToSingleElement_output_types_1_device_/job:localhost"
@@ -1041,14 +1054,19 @@ def _require_components(spec) -> None:
         )
 
 
+def _made_when_run(spec, element, make) -> Open:
+    """The node of a dataset of symbolic tensors: what `make` gives for their values."""
+    flat = nest.flatten(element, expand_composites=True)
+
+    def made(values):
+        parts = [None if x is None else Tensor(v) for x, v in zip(flat, values, strict=True)]
+        return make(nest.pack_sequence_as(element, parts, expand_composites=True))._node
+
+    return Open(spec, [raw_in_graph(x) for x in flat], made)
+
+
 def _on_cpu(data):
     return data.cpu() if isinstance(data, torch.Tensor) and data.device.type != "cpu" else data
-
-
-def _one_row(row: tuple) -> Chunk:
-    if any(hasattr(x, "fake_mode") for x in row):
-        return Chunk([], 1)
-    return chunk_of([row], len(row))
 
 
 def _text(value) -> str:

@@ -19,8 +19,6 @@ from torchtf.data._plan import (
 )
 from torchtf.data._traced import Function
 
-AUTOTUNE = -1
-
 
 class Map(Unary):
     """`function` of each element (source: `tf.data.Dataset.map`).
@@ -28,17 +26,27 @@ class Map(Unary):
     Args:
         parallel: how many calls may be under way at once: None for one, `AUTOTUNE` for as many
             as there are processors. It matters for functions that are called element by element.
+        deterministic: whether results of parallel calls keep the order; None leaves it to the
+            options.
+        unbounded: whether `parallel` may exceed the size of the options' thread pool.
+        synchronous: whether no option may make the calls parallel.
     """
 
-    def __init__(self, source: Node, function: Function, parallel: int | None = None):
+    def __init__(
+        self, source: Node, function: Function, parallel: int | None = None,
+        deterministic: bool | None = None, unbounded: bool = False, synchronous: bool = False,
+    ):  # fmt: skip
         super().__init__(source)
         self.function = function
-        self.parallel = parallel
+        self.parallel, self.deterministic, self.unbounded = parallel, deterministic, unbounded
+        self.synchronous = synchronous
         self.spec = function.spec
 
     def start(self, run: Run) -> Stage:
-        workers = run.workers if self.parallel == AUTOTUNE else self.parallel or 1
-        return MapStage(run.start(self.source), self.function, workers)
+        workers = run.parallel(self.parallel, self.unbounded)
+        self.function.workers = workers
+        ordered = run.ordered(self.deterministic)
+        return MapStage(run.start(self.source), self.function, workers, ordered, run.limited)
 
     def label(self) -> str:
         parallel = "" if self.parallel is None else f", num_parallel_calls={self.parallel}"
@@ -68,9 +76,9 @@ class _Beside:
         return getattr(self._function, name)
 
 
-def with_elements(source: Stage, function: Function, spec) -> MapStage:
+def with_elements(source: Stage, function: Function, spec, workers: int = 1) -> MapStage:
     """A stage whose columns are the results of a function, then those of the elements."""
-    return MapStage(source, _Beside(function, spec), 1)
+    return MapStage(source, _Beside(function, spec), workers)
 
 
 def check_predicate(function: Function, is_or: str) -> None:
@@ -87,19 +95,23 @@ def check_predicate(function: Function, is_or: str) -> None:
 class Filter(Unary):
     """The elements for which a function is true (source: `tf.data.Dataset.filter`)."""
 
-    def __init__(self, source: Node, function: Function):
+    def __init__(self, source: Node, function: Function, parallel: int | None = None):
         super().__init__(source)
         check_predicate(function, ", but its return type is ")
         self.function = function
+        self.parallel = parallel
 
     def cardinality(self):
         return UNKNOWN
 
     def start(self, run):
-        return _FilterStage(with_elements(run.start(self.source), self.function, self.spec))
+        workers = run.parallel(self.parallel)
+        source = run.start(self.source)
+        return _FilterStage(with_elements(source, self.function, self.spec, workers))
 
     def label(self):
-        return f"Filter({self.function.name})"
+        parallel = "" if self.parallel is None else f", num_parallel_calls={self.parallel}"
+        return f"Filter({self.function.name}{parallel})"
 
 
 class _FilterStage(UnaryStage):

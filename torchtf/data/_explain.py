@@ -24,12 +24,18 @@ def explain(dataset, seconds: float) -> str:
         elements += chunk.size
     spent = time.perf_counter() - began
     chunks.close()
-    lines = ["Plan as written", *_tree(dataset._node, _plain)]
+    lines = [*_titles(dataset._options), "Plan as written", *_tree(dataset._node, _plain)]
     lines += ["", "Plan as run", *_tree(node, lambda n: _timed(n, clocks, spent))]
     rate = elements / spent if spent else 0.0
     until = "the end" if ended else f"{seconds:g} s were over"
     lines += ["", f"{elements:,} elements in {spent:.3f} s ({rate:,.0f} per second), until {until}"]
     return "\n".join(lines)
+
+
+def _titles(options) -> list[str]:
+    """The names that the options give to the dataset."""
+    names = [options.dataset_name, *(options.framework_type or [])]
+    return [f"Dataset {', '.join(n for n in names if n)}"] if any(names) else []
 
 
 def _tree(node: Node, describe, depth: int = 0) -> list[str]:
@@ -51,7 +57,8 @@ def _timed(node: Node, clocks: dict[int, Clock], total: float) -> str:
         return f"{node.label()}: moves positions only"
     share = 100 * clock.seconds / total if total else 0.0
     per_chunk = clock.elements / clock.chunks
+    where = f", {clock.where}" if clock.where else ""
     return (
         f"{node.label()}: {clock.seconds:.3f} s ({share:.0f} %), {clock.elements:,} elements in "
-        f"chunks of {per_chunk:,.0f}"
+        f"chunks of {per_chunk:,.0f}{where}"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Callable, Sequence
 
@@ -14,9 +13,11 @@ from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import is_tensor_type
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk
-from torchtf.data._dataset import AUTOTUNE, Dataset, _Open, integer
+from torchtf.data._dataset import AUTOTUNE, Dataset, integer
+from torchtf.data._in_graph import Open
 from torchtf.data._plan import Node, Stage
 from torchtf.data._records import ByteStream, RecordReader, check_compression
+from torchtf.io.gfile import matching
 
 _STRING = TensorSpec([], dtypes.string)
 
@@ -28,7 +29,7 @@ def match_files(file_pattern) -> np.ndarray:
         InvalidArgumentError: if there are none.
     """
     patterns = file_names(file_pattern)
-    found = {name for pattern in patterns for name in glob.glob(pattern)}
+    found = {name for pattern in patterns for name in matching(pattern)}
     if not found:
         raise errors.InvalidArgumentError(
             None, None,
@@ -138,7 +139,7 @@ class _FileDataset(Dataset):
                     f"{names.element_spec}."
                 )
         elif getattr(filenames, "is_symbolic_tensor", False):
-            super().__init__(_Open(_STRING))
+            super().__init__(Open(_STRING))
             return
         else:
             listed = file_names(filenames)
@@ -151,7 +152,7 @@ class _FileDataset(Dataset):
 
         def read_one(filename):
             if getattr(filename, "is_symbolic_tensor", False):
-                return Dataset(_Open(_STRING))
+                return Dataset(Open(_STRING))
             return Dataset(FileSource(file_names(filename), reader, name))
 
         if num_parallel_reads is None:

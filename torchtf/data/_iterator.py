@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import threading
 import weakref
 from collections import deque
@@ -13,14 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from torchtf.core import errors, graph, nest
-from torchtf.core.specs import TensorSpec, TypeSpec
+from torchtf.core import errors, graph
 from torchtf.core.tensor import Tensor
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk, values
-from torchtf.data._optional import Optional, OptionalSpec
+from torchtf.data._optional import Optional
+from torchtf.data._options import ExternalStatePolicy
 from torchtf.data._plan import Node, Run, Stage, block_size
+from torchtf.data._specs import ElementSpec
 
+_log = logging.getLogger("torchtf")
 _DEVICE = "_device_/job:localhost/replica:0/task:0/device:CPU:0"
 
 
@@ -32,11 +35,6 @@ class Iterator:
     """
 
     def __init__(self, dataset):
-        if graph.state.trace is not None:
-            raise NotImplementedError(
-                "Iterating over a dataset inside tf.function is not supported: iterate outside and "
-                "call the function on the elements, or use Dataset.reduce outside."
-            )
         self._dataset = dataset
         self._lock = threading.Lock()
         self._pack = structure.packer(dataset.element_spec)
@@ -60,7 +58,7 @@ class Iterator:
 
     def __next__(self):
         if graph.state.trace is not None:
-            return self._next_when_run()
+            return self._in_graph().get_next()
         try:
             element = self._ready.popleft()
         except IndexError:
@@ -68,34 +66,34 @@ class Iterator:
         self._taken += 1
         return element
 
-    def _next_when_run(self):
-        """The next element of each run of the graph under construction."""
-        from torchtf.script_ops import numpy_function
+    def _in_graph(self):
+        """This iterator as the graph under construction sees it."""
+        from torchtf.data._in_graph import GraphIterator
 
-        specs = nest.flatten(self.element_spec)
-        if not all(isinstance(s, TensorSpec) for s in specs):
-            raise NotImplementedError(
-                "Inside tf.function an iterator must give plain tensors, not ragged or sparse ones "
-                "or datasets; iterate outside and call the function on the elements."
-            )
+        return GraphIterator(self.element_spec, self)
 
-        def take():
-            return [t.numpy() for t in nest.flatten(self.get_next())]
-
-        return nest.pack_sequence_as(self.element_spec, numpy_function(take, [], specs))
+    def _has_next(self) -> bool:
+        """Whether there is one more element, which stays the next one."""
+        with self._lock:
+            return bool(self._ready) or self._fill()
 
     def _more(self):
         with self._lock:
-            if not self._ready:
-                try:
-                    chunk = self._chunks.next()
-                except errors.OpError as e:
-                    self._taken += 1
-                    raise self._located(e) from e.__cause__
-                if chunk is None:
-                    raise StopIteration
-                self._ready.extend(elements(chunk, self._pack))
+            if not self._ready and not self._fill():
+                raise StopIteration
             return self._ready.popleft()
+
+    def _fill(self) -> bool:
+        """Gets the next chunk; False at the end."""
+        try:
+            chunk = self._chunks.next()
+        except errors.OpError as e:
+            self._taken += 1
+            raise self._located(e) from e.__cause__
+        if chunk is None:
+            return False
+        self._ready.extend(elements(chunk, self._pack))
+        return True
 
     def _located(self, error):
         """The error with the place that TensorFlow names."""
@@ -121,6 +119,8 @@ class Iterator:
 
     def get_next_as_optional(self) -> Optional:
         """The next element as an `Optional`, which is empty at the end."""
+        if graph.state.trace is not None:
+            return self._in_graph().get_next_as_optional()
         try:
             return Optional(next(self), self.element_spec)
         except StopIteration:
@@ -129,6 +129,7 @@ class Iterator:
     # -- checkpoints: the number of elements taken, and where the seeds of the plan stood
 
     def _save(self) -> bytes:
+        _check_external_state(self._dataset)
         return base64.b64encode(json.dumps([self._taken, self._chunks.seeds]).encode())
 
     def _restore(self, state: bytes) -> None:
@@ -155,7 +156,8 @@ class Chunks:
     def __init__(self, dataset):
         node: Node = dataset._optimized()
         self.seeds = [(g.seeds, g.drawn) for g in seeds_of(dataset._node)]
-        self._stage: Stage = Run(dataset._options, dataset._times).start(node)
+        self._run = Run(dataset._options, dataset._times)
+        self._stage: Stage = self._run.start(node)
         self._block = block_size(node.spec) if self._stage.pure else 1
         self._size = 1
         self._ended = False
@@ -166,7 +168,8 @@ class Chunks:
         """The next chunk; chunks grow, so that a short look is cheap."""
         if self._ended:
             return None
-        chunk = self._stage.next(self._size)
+        with self._run.limited():
+            chunk = self._stage.next(self._size)
         self._size = min(4 * self._size, self._block)
         if chunk is None:
             self._ended = True
@@ -216,6 +219,31 @@ def raw_elements(dataset) -> PythonIterator[Any]:
             yield from columns[0] if pack is None else map(pack, zip(*columns, strict=True))
     finally:
         chunks.close()
+
+
+def _check_external_state(dataset) -> None:
+    """What `experimental_external_state_policy` asks for, as a checkpoint holds no such state.
+
+    Raises:
+        FailedPreconditionError: if the policy is FAIL and a function has state.
+    """
+    policy = dataset._options.experimental_external_state_policy
+    if policy not in (ExternalStatePolicy.WARN, ExternalStatePolicy.FAIL):
+        return
+    stateful = _with_state(dataset._node)
+    if stateful and policy is ExternalStatePolicy.FAIL:
+        raise errors.FailedPreconditionError(
+            None, None, f"{stateful[0]} has state outside of the dataset, which is not saved."
+        )
+    for label in stateful:
+        _log.warning("%s has state outside of the dataset, which is not saved.", label)
+
+
+def _with_state(node: Node) -> list[str]:
+    """The steps of a plan whose functions look at, or change, what is outside."""
+    found = [label for source in node.inputs for label in _with_state(source)]
+    functions = (v for v in vars(node).values() if hasattr(v, "writes"))
+    return [*found, node.label()] if any(not f.pure for f in functions) else found
 
 
 def seeds_of(node: Node) -> list:
@@ -279,38 +307,15 @@ def _to_numpy(x):
     return array
 
 
-class IteratorSpec(TypeSpec):
+class IteratorSpec(ElementSpec):
     """The spec of an iterator (source: `tf.data.IteratorSpec`)."""
-
-    def __init__(self, element_spec):
-        self._element_spec = element_spec
-
-    @property
-    def element_spec(self):
-        return self._element_spec
 
     @property
     def value_type(self):
         return Iterator
 
-    @staticmethod
-    def from_value(value: Iterator) -> IteratorSpec:
-        return IteratorSpec(value.element_spec)
-
-    def is_compatible_with(self, spec_or_value) -> bool:
-        other = spec_or_value
-        return isinstance(other, (Iterator, IteratorSpec)) and structure.compatible(
-            other.element_spec, self._element_spec
-        )
-
-    def __eq__(self, other):
-        return type(other) is IteratorSpec and self._element_spec == other._element_spec
-
-    def __hash__(self):
-        return hash(IteratorSpec)
-
     def __repr__(self):
         return f"IteratorSpec({self._element_spec!r},)"
 
 
-__all__ = ["Iterator", "IteratorSpec", "NumpyIterator", "OptionalSpec"]
+__all__ = ["Iterator", "IteratorSpec", "NumpyIterator"]

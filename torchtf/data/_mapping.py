@@ -2,6 +2,8 @@
 
 * Chunks, if the function can be vectorized. ATen's kernels use several threads by themselves.
 * Else one element after another, in threads if the user asked for parallel calls.
+* Python functions that are declared to be without side effects may go to worker processes, from
+  either of these (see `_processes`).
 * A function that calls Python on the host (decoding, parsing) can go both ways; with parallel calls
   both are timed, and the faster one is taken from then on.
 """
@@ -9,11 +11,11 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk, chunk_of
+from torchtf.data._parallel import Calls
 from torchtf.data._plan import Failed, Order, Stage, UnaryStage, block_size
 
 # memory for the results of one vectorized call: enough to hide what a call costs
@@ -26,9 +28,13 @@ class MapStage(UnaryStage):
     Args:
         function: a `Function`, or what has its methods.
         workers: how many calls may be under way at once.
+        ordered: whether results of parallel calls keep the order of the elements.
+        scope: makes a context to enter for each call in a thread.
     """
 
-    def __init__(self, source: Stage, function, workers: int):
+    def __init__(
+        self, source: Stage, function, workers: int, ordered: bool = True, scope=nullcontext
+    ):
         super().__init__(source)
         self.pure = source.pure and function.pure
         self.count = source.count if self.pure else None
@@ -36,12 +42,15 @@ class MapStage(UnaryStage):
         # calls that change variables must come one after another
         self._workers = 1 if function.writes else workers
         self._longest = block_size(function.spec, _CALL_BYTES)
+        self._threaded = False
         self._failed = Failed()
         self._rest: Chunk | None = None  # elements behind one that failed
-        self._calls = _ThreadedCalls(function, self._workers)
+        self._settings = ordered, scope
+        self._calls = Calls(self._workers, "map", ordered, scope)
 
     def reordered(self, order: Order) -> Stage:
-        return MapStage(self.source.reordered(order), self._function, self._workers)
+        source = self.source.reordered(order)
+        return MapStage(source, self._function, self._workers, *self._settings)
 
     def next(self, n):
         self._failed.check()
@@ -88,6 +97,12 @@ class MapStage(UnaryStage):
     def _chunk(self, rows) -> Chunk:
         return chunk_of(rows, len(structure.flatten(self._function.spec)))
 
+    @property
+    def where(self) -> str:
+        if any(o.in_processes for o in self._function.offloads):
+            return f"in {self._workers} processes"
+        return f"in {self._workers} threads" if self._threaded else ""
+
     # -- threads
 
     def _prefers_threads(self, n) -> bool:
@@ -96,7 +111,7 @@ class MapStage(UnaryStage):
             return False
         if function.vectorizes is False:
             return True
-        if not function.calls_host:
+        if not function.calls_host or function.offloads:
             return False
         if n == 1:
             return True
@@ -108,6 +123,7 @@ class MapStage(UnaryStage):
     def _next_of_threads(self, n):
         """Keeps the threads busy with the elements ahead; gives results out in order."""
         rows = []
+        self._threaded = True
         self._submit(n)
         while self._calls and len(rows) < n:
             try:
@@ -118,6 +134,9 @@ class MapStage(UnaryStage):
                 self._failed.keep(e)
                 break
             self._submit(n)
+        seconds = self._calls.seconds_per_call()
+        if seconds is not None:
+            self._function.costs["threads"] = seconds
         return self._chunk(rows) if rows else None
 
     def _submit(self, n):
@@ -132,51 +151,8 @@ class MapStage(UnaryStage):
             if chunk is None:
                 return
             for row in chunk.rows():
-                self._calls.add(row)
+                self._calls.add(self._function.call, row)
 
     def close(self):
         self._calls.close()
         super().close()
-
-
-class _ThreadedCalls:
-    """Calls under way in threads; results come in the order of the calls."""
-
-    def __init__(self, function, workers: int):
-        self._function, self._workers = function, workers
-        self._pool: ThreadPoolExecutor | None = None
-        self._pending: deque[Future] = deque()
-        self._began = 0.0
-        self._done = 0
-
-    def __len__(self):
-        return len(self._pending)
-
-    @property
-    def room(self) -> int:
-        return max(0, 2 * self._workers - len(self._pending))
-
-    def add(self, row) -> None:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._workers, "torchtf-data-map")
-        if not self._pending:
-            self._began, self._done = time.perf_counter(), 0
-        self._pending.append(self._pool.submit(self._function.call, row))
-
-    def add_error(self, error: Exception) -> None:
-        """An error of the input, in its place among the results."""
-        failed: Future = Future()
-        failed.set_exception(error)
-        self._pending.append(failed)
-
-    def result(self):
-        result = self._pending.popleft().result()
-        self._done += 1
-        if self._done == 8 * self._workers:  # long enough to tell
-            seconds = time.perf_counter() - self._began
-            self._function.costs["threads"] = seconds / self._done
-        return result
-
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)

@@ -6,7 +6,8 @@ flat_map, interleave, choose_from_datasets, window, group_by_window.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
 
 import torch
 
@@ -14,7 +15,9 @@ from torchtf.core import dtypes, errors
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk, chunk_of, concat
 from torchtf.data._elementwise import with_elements
+from torchtf.data._parallel import Calls
 from torchtf.data._plan import (
+    AUTOTUNE,
     INFINITE,
     UNKNOWN,
     Buffered,
@@ -28,6 +31,9 @@ from torchtf.data._plan import (
 )
 from torchtf.data._sources import Elements
 from torchtf.data._traced import Function
+
+# how many datasets are read at the same time at most
+_MOST_THREADS = 32
 
 
 def dataset_of(node: Node):
@@ -53,12 +59,21 @@ class Interleave(Unary):
     Args:
         cycle: how many datasets are read by turns.
         block: how many elements of each before the next has its turn.
+        parallel: how many of them are read ahead at once, in threads; None for none.
+        deterministic: whether a dataset that is not ready is waited for when it has its turn; None
+            leaves it to the options.
+        buffered: how many elements of each may be read ahead; `block` if None.
     """
 
-    def __init__(self, source: Node, function: Function, cycle: int, block: int, name: str):
+    def __init__(
+        self, source: Node, function: Function, cycle: int, block: int, name: str,
+        parallel: int | None = None, deterministic: bool | None = None,
+        buffered: int | None = None,
+    ):  # fmt: skip
         super().__init__(source)
         check_dataset_function(function)
         self.function, self.cycle, self.block, self.name = function, cycle, block, name
+        self.parallel, self.deterministic, self.buffered = parallel, deterministic, buffered
         self.spec = function.spec.element_spec
 
     def cardinality(self):
@@ -72,8 +87,13 @@ class Interleave(Unary):
             return f"FlatMap({self.function.name})"
         return (
             f"Interleave({self.function.name}, cycle_length={self.cycle}, "
-            f"block_length={self.block})"
-        )
+            f"block_length={self.block}"
+            + ("" if self.parallel is None else f", num_parallel_calls={self.parallel}") + ")"
+        )  # fmt: skip
+
+    @property
+    def tf_name(self):
+        return f"_{'' if self.parallel is None else 'Parallel'}{self.name}Dataset"
 
 
 class _InterleaveStage(UnaryStage):
@@ -81,12 +101,20 @@ class _InterleaveStage(UnaryStage):
         super().__init__(run.start(node.source))
         self.pure = False  # what the inner datasets do is not known yet
         self._run, self._node = run, node
-        self._inputs: deque[tuple] = deque()
-        self._slots: list[Stage | None] = [None] * node.cycle
+        self._slots: list[_InPlace | _Ahead | None] = [None] * node.cycle
         self._turn = 0
         self._given = 0  # elements of this turn
         self._ended = False
         self._failed = Failed()
+        self._ordered = run.ordered(node.deterministic)
+        self._threads: Calls | None = None
+        if node.parallel is not None:
+            # a dataset that waits for a file or a user's sleep needs a thread, not a processor
+            workers = node.cycle if node.parallel == AUTOTUNE else run.parallel(node.parallel)
+            self._threads = Calls(
+                min(workers, node.cycle, _MOST_THREADS), "interleave", scope=run.limited
+            )
+            self.where = f"in {self._threads.workers} threads"
 
     def next(self, n):
         self._failed.check()
@@ -109,10 +137,22 @@ class _InterleaveStage(UnaryStage):
 
     def _piece(self, n) -> Chunk | None:
         """Up to n elements of the slot whose turn it is."""
+        if self._threads is not None:
+            for i in range(self._node.cycle):
+                self._fill((self._turn + i) % self._node.cycle)
         while not self._ended or any(s is not None for s in self._slots):
+            if not self._ordered and self._threads is not None:
+                self._turn_to_ready()
             stage = self._slots[self._turn]
             if stage is not None:
-                chunk = stage.next(min(n, self._node.block - self._given))
+                try:
+                    chunk = stage.next(min(n, self._node.block - self._given))
+                except Exception:
+                    if not stage.opened:
+                        self._slots[self._turn] = None
+                    elif self._threads is not None:  # TensorFlow's parallel kernel goes on
+                        self._advance()
+                    raise
                 if chunk is not None:
                     self._given += chunk.size
                     if self._given == self._node.block:
@@ -120,31 +160,123 @@ class _InterleaveStage(UnaryStage):
                     return chunk
                 stage.close()
                 self._slots[self._turn] = None
+                if self._threads is not None:  # the next one works while it waits for its turn
+                    self._fill(self._turn)
                 self._advance()
             elif self._ended:
                 self._advance()
             else:
-                self._open()
+                self._fill(self._turn)
         return None
 
-    def _open(self):
+    def _fill(self, slot: int) -> None:
+        """Opens the next dataset in a slot that has none."""
+        if self._slots[slot] is not None or self._ended:
+            return
         chunk = self.source.next(1)
         if chunk is None:
             self._ended = True
             return
-        (dataset,) = self._node.function.call(chunk.row(0))
-        stage = self._run.start(dataset._optimized())
-        self._slots[self._turn] = Buffered(stage, block_size(self._node.spec))
+        row = chunk.row(0)
+        if self._threads is None:
+            self._slots[slot] = _InPlace(self._opened(row), block_size(self._node.spec))
+        else:
+            block = self._node.buffered or self._node.block
+            self._slots[slot] = _Ahead(
+                self._threads, lambda: self._opened(row), block, block_size(self._node.spec)
+            )  # fmt: skip
+
+    def _opened(self, row) -> Stage:
+        (dataset,) = self._node.function.call(row)
+        return self._run.start(dataset._optimized())
+
+    def _turn_to_ready(self):
+        """Gives the turn to a slot that has elements, if the one whose turn it is has none yet."""
+        waiting = []
+        for i in range(self._node.cycle):
+            slot = (self._turn + i) % self._node.cycle
+            stage = self._slots[slot]
+            if stage is None:
+                continue
+            if stage.ready:
+                if slot != self._turn:
+                    self._turn, self._given = slot, 0
+                return
+            waiting.append(stage.pending)
+        wait(waiting, return_when=FIRST_COMPLETED)
+        if waiting:
+            self._turn_to_ready()
 
     def _advance(self):
         self._turn = (self._turn + 1) % self._node.cycle
         self._given = 0
 
     def close(self):
+        if self._threads is not None:
+            self._threads.close()
         for stage in self._slots:
             if stage is not None:
                 stage.close()
         super().close()
+
+
+class _InPlace(Buffered):
+    """An inner stage that is read when it has its turn."""
+
+    opened = True
+
+
+class _Ahead:
+    """A stage that is opened, and read one chunk ahead, in threads.
+
+    Args:
+        open_stage: makes the stage.
+        block: how many elements to read ahead at most, if that can be noticed.
+        largest: how many at most if not.
+    """
+
+    def __init__(self, threads: Calls, open_stage: Callable[[], Stage], block: int, largest: int):
+        self._threads, self._open = threads, open_stage
+        self._block, self._largest = min(block, largest), largest
+        self._stage: Stage | None = None
+        self._size = 1
+        self._held: Chunk | None = None
+        self.pending = threads.submit(self._read)
+
+    @property
+    def opened(self) -> bool:
+        return self._stage is not None
+
+    @property
+    def ready(self) -> bool:
+        return self._held is not None or self.pending.done()
+
+    def _read(self) -> Chunk | None:
+        if self._stage is None:
+            self._stage = self._open()
+        n = self._size if self._stage.pure else self._block
+        self._size = min(4 * n, self._largest)
+        return self._stage.next(n)
+
+    def next(self, n: int) -> Chunk | None:
+        if self._held is None:
+            try:
+                self._held = self.pending.result()
+            except Exception:
+                if self._stage is not None:
+                    self.pending = self._threads.submit(self._read)
+                raise
+            if self._held is None:
+                return None
+            self.pending = self._threads.submit(self._read)
+        chunk = self._held.slice(0, n)
+        self._held = self._held.slice(n, self._held.size) if n < self._held.size else None
+        return chunk
+
+    def close(self) -> None:
+        self.pending.cancel()
+        if self._stage is not None and (self.pending.cancelled() or self.pending.done()):
+            self._stage.close()
 
 
 class DirectedInterleave(Node):
@@ -287,7 +419,7 @@ class _WindowStage(UnaryStage):
             self._gap = node.shift - held.size
         leaves = structure.flatten(node.source.spec)
         columns = [
-            [dataset_of(Elements(leaf, Chunk([column], window.size), "Window"))]
+            [dataset_of(Elements(leaf, Chunk([column], window.size), "VariantDataset"))]
             for leaf, column in zip(leaves, window.columns, strict=True)
         ]
         return Chunk(columns, 1)
@@ -379,7 +511,7 @@ class _GroupByWindowStage(UnaryStage):
     def _reduced(self, key, rows) -> Stage:
         spec = self._node.source.spec
         chunk = chunk_of(rows, len(structure.flatten(spec)))
-        window = dataset_of(Elements(spec, chunk, "Group"))
+        window = dataset_of(Elements(spec, chunk, "VariantDataset"))
         (dataset,) = self._node.reduce.call((torch.tensor(key), window))
         return self._run.start(dataset._optimized())
 

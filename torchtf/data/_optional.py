@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from torchtf.core import errors
-from torchtf.core.specs import TypeSpec
 from torchtf.core.tensor import Tensor
 from torchtf.data import _structure as structure
+from torchtf.data._specs import ElementSpec
 
 _EMPTY = object()
 
@@ -61,47 +61,21 @@ class Optional:
         return OptionalSpec(self._element_spec)
 
 
-class OptionalSpec(TypeSpec):
+class OptionalSpec(ElementSpec):
     """The spec of an `Optional` (source: `tf.OptionalSpec`).
 
     Args:
         element_spec: the structure of specs of the value.
     """
 
-    def __init__(self, element_spec):
-        self._element_spec = element_spec
-
-    @property
-    def element_spec(self):
-        return self._element_spec
-
     @property
     def value_type(self):
         return Optional
-
-    @staticmethod
-    def from_value(value: Optional) -> OptionalSpec:
-        return OptionalSpec(value.element_spec)
-
-    def is_compatible_with(self, spec_or_value) -> bool:
-        other = spec_or_value
-        return isinstance(other, (Optional, OptionalSpec)) and structure.compatible(
-            other.element_spec, self._element_spec
-        )
-
-    def most_specific_compatible_type(self, other):
-        return OptionalSpec(structure.common_spec(self._element_spec, other._element_spec))
 
     def _placeholder(self):
         return Optional(
             structure.map_structure(structure.placeholder, self._element_spec), self._element_spec
         )
-
-    def __eq__(self, other):
-        return type(other) is OptionalSpec and self._element_spec == other._element_spec
-
-    def __hash__(self):
-        return hash(OptionalSpec)
 
     def __repr__(self):
         return f"OptionalSpec({self._element_spec!r}, None)"

@@ -1,19 +1,30 @@
 """`tf.data.Options` and the groups of options in it.
 
-Results never depend on them; they steer how a pipeline runs. What this engine reads:
+Results never depend on them; they steer how a pipeline runs.
 
-* `experimental_optimization.apply_default_optimizations`, `noop_elimination`, `map_fusion`: which
-  rules rewrite the plan.
-* `threading.private_threadpool_size`, `autotune.cpu_budget`: how many threads `AUTOTUNE`
-  stands for.
-* `autotune.ram_budget`: how many bytes a `prefetch(AUTOTUNE)` may hold.
+* `deterministic`: False lets parallel maps, batches and interleaves give out what is ready first.
+* `threading.private_threadpool_size`: the most calls that a stage may have under way, and how many
+  `AUTOTUNE` stands for (the processors by default).
+* `threading.max_intra_op_parallelism`: how many threads a kernel may use inside a pipeline.
+* `autotune.cpu_budget`, `min_parallelism`: bounds of what `AUTOTUNE` stands for;
+  `ram_budget`: how many bytes a `prefetch(AUTOTUNE)` may hold. With `enabled` False nothing is
+  tuned: `AUTOTUNE` stands for `initial_parallelism`, and a prefetch holds two elements.
+* `experimental_optimization`: `apply_default_optimizations` and `noop_elimination`, `map_fusion`,
+  `map_parallelization`, `filter_parallelization`, `parallel_batch` and `inject_prefetch` choose the
+  rules of `_optimize`. The others ask for what chunks give in any case: functions run on the
+  chunks that filters choose from and batches are slices of, a parallel interleave is a reader
+  that takes turns among inputs that are read ahead, and a shuffle is begun anew for each
+  repetition.
+* `experimental_slack`: the last prefetch leaves the processors to the reader for a moment after
+  each element.
 * `experimental_warm_start`: whether prefetching starts with the iterator or with its first
   element.
+* `experimental_external_state_policy`: what saving an iterator does about functions with state.
 * `experimental_distribute.auto_shard_policy`: read by `tf.distribute`.
-
-The order of elements is deterministic whatever `deterministic` says. The remaining options name
-parts of TensorFlow's runtime that have no counterpart; they are kept and compared, so that programs
-that set them run.
+* `dataset_name`, `framework_type`: shown by `explain`.
+* `autotune.autotune_algorithm`, `experimental_distribute.num_devices`, `experimental_service` and
+  `experimental_symbolic_checkpoint` (checkpoints hold positions, never buffers) choose among parts
+  of TensorFlow's runtime; where there is one way only, there is nothing to choose.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -27,6 +28,7 @@ from torchtf.data._chunk import Chunk
 
 INFINITE = -1
 UNKNOWN = -2
+AUTOTUNE = -1
 
 # how much memory a chunk should take: enough to hide the cost of a call, little enough for caches
 _BLOCK_BYTES = 1 << 20
@@ -105,11 +107,44 @@ class Run:
             return stage
         return TimedStage(stage, self.times.setdefault(id(node), Clock()))
 
-    @property
-    def workers(self) -> int:
-        """How many threads a parallel stage takes when it may choose."""
-        size = self.options.threading.private_threadpool_size
-        return size or len(os.sched_getaffinity(0))
+    def parallel(self, calls: int | None, unbounded: bool = False) -> int:
+        """How many calls a stage may have under way, for its `num_parallel_calls`.
+
+        Args:
+            calls: that argument; `AUTOTUNE` lets the options and the machine decide.
+            unbounded: whether the size of the options' thread pool does not matter.
+        """
+        if calls is None:
+            return 1
+        pool = self.options.threading.private_threadpool_size or None
+        if calls != AUTOTUNE:
+            return calls if unbounded or pool is None else min(calls, pool)
+        tuning = self.options.autotune
+        workers = pool or len(os.sched_getaffinity(0))
+        if tuning.enabled is False:  # TensorFlow then keeps what it would have begun with
+            return tuning.initial_parallelism or workers
+        workers = min(workers, tuning.cpu_budget or workers)
+        return max(workers, tuning.min_parallelism or 1)
+
+    def ordered(self, deterministic: bool | None) -> bool:
+        """Whether a parallel stage keeps the order, for its argument `deterministic`."""
+        if deterministic is None:
+            deterministic = self.options.deterministic
+        return deterministic is not False
+
+    @contextlib.contextmanager
+    def limited(self):
+        """Kernels that the thread calls inside use no more threads than the options allow."""
+        most = self.options.threading.max_intra_op_parallelism
+        if not most:
+            yield
+            return
+        usual = torch.get_num_threads()
+        torch.set_num_threads(most)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(usual)
 
 
 class Stage:
@@ -117,6 +152,7 @@ class Stage:
 
     pure = True
     count: int | None = None
+    where = ""  # where it works, if not in its reader's thread; for `explain`
 
     def next(self, n: int) -> Chunk | None:
         raise NotImplementedError
@@ -293,7 +329,7 @@ class Clock:
         self.seconds = 0.0
         self.chunks = 0
         self.elements = 0
-        self.notes: dict[str, object] = {}
+        self.where = ""  # in which threads or processes it works, if not in its reader's
 
 
 class _Timers(threading.local):
@@ -323,6 +359,7 @@ class TimedStage(UnaryStage):
             self._clock.seconds += spent - inner.pop()
             if inner:
                 inner[-1] += spent
+        self._clock.where = self.source.where
         if chunk is not None:
             self._clock.chunks += 1
             self._clock.elements += chunk.size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+import time
 import weakref
 from collections import deque
 
@@ -11,11 +12,12 @@ import torch
 
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk
-from torchtf.data._plan import Node, Run, Stage, Unary, UnaryStage, block_size
+from torchtf.data._plan import AUTOTUNE, Node, Run, Stage, Unary, UnaryStage, block_size
 
-AUTOTUNE = -1
 # what a prefetch(AUTOTUNE) may hold when no ram_budget is set
 _BUDGET = 1 << 28
+# with `experimental_slack`: the share of the reader's time for which the producer lets it alone
+_SLACK = 0.2
 # how long to wait for a producer that is busy in a user's function when the reader leaves
 _PATIENCE_SECONDS = 5.0
 
@@ -35,11 +37,14 @@ class Prefetch(Unary):
     Args:
         size: how many elements to hold; `AUTOTUNE` starts with few and takes more whenever the
             reader had to wait although the buffer had been full.
+        slack: whether the producer leaves the processors to the reader for a moment after each
+            element that it takes.
     """
 
-    def __init__(self, source: Node, size: int):
+    def __init__(self, source: Node, size: int, slack: bool = False):
         super().__init__(source)
         self.size = size
+        self.slack = slack
 
     def start(self, run: Run) -> Stage:
         return _PrefetchStage(run, self)
@@ -49,16 +54,20 @@ class Prefetch(Unary):
 
 
 class _PrefetchStage(UnaryStage):
+    where = "its input in a thread"
+
     def __init__(self, run: Run, node: Prefetch):
         super().__init__(run.start(node.source))
+        self._run = run
         block = block_size(node.spec)
         # a pure input may work further ahead than the buffer is long, since nobody can tell
         self._block = block if self.pure else 1
-        self._tuned = node.size == AUTOTUNE
-        self._limit = 2 if self._tuned else node.size
+        self._tuned = node.size == AUTOTUNE and run.options.autotune.enabled is not False
+        self._limit = 2 if node.size == AUTOTUNE else node.size
         budget = run.options.autotune.ram_budget or _BUDGET
         self._most = max(2, budget // structure.element_bytes(node.spec))
         self._was_full = False
+        self._slack = _Slack() if node.slack else None
         self._items: deque[Chunk | Exception | None] = deque()
         self._length = 0
         self._ended = False
@@ -84,8 +93,11 @@ class _PrefetchStage(UnaryStage):
                 )
                 if self._stopped:
                     return
+            if self._slack is not None:
+                self._slack.sleep()
             try:
-                item = self.source.next(ask)
+                with self._run.limited():
+                    item = self.source.next(ask)
             except Exception as e:
                 item = e
             ask = min(4 * ask, self._block)
@@ -102,6 +114,8 @@ class _PrefetchStage(UnaryStage):
             return None
         if self._thread is None:
             self._begin()
+        if self._slack is not None:
+            self._slack.taken()
         with self._change:
             if not self._items and self._tuned and self._was_full:
                 self._limit = min(2 * self._limit, self._most)
@@ -136,6 +150,24 @@ class _PrefetchStage(UnaryStage):
                 return  # it is inside a user's function; the daemon thread ends with it
         _running.discard(self)
         self.source.close()
+
+
+class _Slack:
+    """How long a producer waits, so that the reader has the processors as its step begins."""
+
+    def __init__(self):
+        self._last: float | None = None
+        self._mean = 0.0
+
+    def taken(self) -> None:
+        """Called when the reader comes for an element."""
+        now = time.perf_counter()
+        if self._last is not None:
+            self._mean += 0.1 * (now - self._last - self._mean)
+        self._last = now
+
+    def sleep(self) -> None:
+        time.sleep(_SLACK * self._mean)
 
 
 class ToDevice(Unary):

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -22,11 +23,12 @@ from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, wrap
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk
-from torchtf.data._vectorize import vectorized
+from torchtf.data._processes import Offload
+from torchtf.data._vectorize import offloaded, vectorized
 from torchtf.function.autograph import convert
 from torchtf.function.runner import compile_graph
 from torchtf.function.staged import Call
-from torchtf.function.trace import trace
+from torchtf.function.trace import symbolic, trace
 
 _CPU = "/CPU:0"
 
@@ -56,6 +58,7 @@ class Function:
         writes: whether it changes variables.
         calls_host: whether it calls Python code when it runs.
         costs: the seconds that an element takes, by the way of running (see `_mapping`).
+        workers: how many worker processes its calls of Python code may use.
 
     Raises:
         TypeError: if the function returns something that is no element.
@@ -68,6 +71,7 @@ class Function:
         self._transformation = transformation
         self._inputs = structure.flatten(spec)
         self._graphs: dict[tuple, _Graph] = {}
+        self.workers = 1
         self._any_rank = any(structure.is_dense(s) and s.shape.rank is None for s in self._inputs)
         first = self._first_graph()
         self.spec = _without_shapes(first.spec) if self._any_rank else first.spec
@@ -94,7 +98,9 @@ class Function:
         key = tuple(s.shape.rank if structure.is_dense(s) else None for s in specs)
         found = self._graphs.get(key)
         if found is None:
-            found = self._graphs[key] = _Graph(self._call_user, specs, self._transformation)
+            found = self._graphs[key] = _Graph(
+                self._call_user, specs, self._transformation, lambda: self.workers
+            )
         return found
 
     def _call_user(self, components):
@@ -156,6 +162,24 @@ class Function:
         return self._vectorizes
 
     @property
+    def offloads(self) -> list[Offload]:
+        """Its calls of Python code that may run in worker processes."""
+        return [o for g in self._graphs.values() for o in g.offloads]
+
+    @property
+    def stand_ins(self) -> list:
+        """What it closes over of the function that was being traced when it was made."""
+        return [x for g in self._graphs.values() for x in g.stand_ins]
+
+    def bound(self, values: Sequence) -> Function:
+        """This function with values for its stand-ins."""
+        supply, made = iter(values), copy.copy(self)
+        made._graphs = {
+            key: g.bound([next(supply) for _ in g.stand_ins]) for key, g in self._graphs.items()
+        }
+        return made
+
+    @property
     def code(self) -> str:
         """The code of its graphs, which tells functions apart."""
         return "".join(g.code for g in self._graphs.values())
@@ -165,16 +189,50 @@ class Function:
         return getattr(self._user, "__name__", type(self._user).__name__)
 
 
+class Composed:
+    """A function of what another one gives, with the methods of a `Function`."""
+
+    def __init__(self, inner, outer):
+        self._inner, self._outer = inner, outer
+        self.spec = outer.spec
+        self.pure = inner.pure and outer.pure
+        self.writes = inner.writes or outer.writes
+        self.calls_host = inner.calls_host or outer.calls_host
+        self.costs: dict[str, float] = {}
+        self.workers = 1
+        self.offloads: list[Offload] = []
+        self.name = f"{outer.name} of {inner.name}"
+
+    def call(self, row: tuple) -> tuple:
+        return self._outer.call(self._inner.call(row))
+
+    def call_chunk(self, chunk: Chunk) -> Chunk | None:
+        between = self._inner.call_chunk(chunk)
+        return between and self._outer.call_chunk(between)
+
+    def go_one_by_one(self) -> None:
+        self._outer.go_one_by_one()
+
+    @property
+    def vectorizes(self) -> bool | None:
+        both = self._inner.vectorizes, self._outer.vectorizes
+        return False if False in both else None if None in both else True
+
+    @property
+    def code(self) -> str:
+        return self._inner.code + self._outer.code
+
+
 class _Graph:
     """A function traced for specs of known rank."""
 
-    def __init__(self, call_user: Callable, specs: Sequence, name: str):
+    def __init__(self, call_user: Callable, specs: Sequence, name: str, workers: Callable):
         self._inputs = [_Component(s) for s in specs]
         self._outputs: list[_Component] = []
         self.spec = None
 
         def body(*fakes):
-            supply = iter(fakes)
+            supply = (symbolic(x, f"args_{i}") for i, x in enumerate(fakes))
             element = call_user([c.symbolic(supply) for c in self._inputs])
             self.spec = structure.spec_of_structure(element)
             leaves = structure.flatten(element)
@@ -196,16 +254,28 @@ class _Graph:
         self.writes = bool(traced.written) or any(c.mutated for c in traced.captures)
         self.pure = not (self.writes or _has_effects(traced.graph_module))
         self.calls_host = any(isinstance(n.target, Call) for n in traced.graph_module.graph.nodes)
+        self.offloads: list[Offload] = []
+        self.stand_ins = traced.outer_inputs
+        self._outer: Sequence = ()
         if self.opaque:
             return
         self._dense = all(structure.is_dense(c.spec) for c in components)
         self._strings = traced.uses_strings
         self._captures = traced.captures
         self._written = traced.written
-        self._module = traced.graph_module
-        self._run = compile_graph(traced.graph_module)
+        self._module, self.offloads = offloaded(traced.graph_module, workers)
+        self._run = compile_graph(self._module)
         self._run_rows: Callable | None = None
         self._fits = traced.fits
+
+    def bound(self, values: Sequence) -> _Graph:
+        """This graph with values for its stand-ins."""
+        made = copy.copy(self)
+        made.stand_ins, made._outer = [], values
+        return made
+
+    def _captured(self) -> list:
+        return [*[c.get() for c in self._captures], *map(_encoded, self._outer)]
 
     def call(self, row: tuple) -> tuple | None:
         """The result for one element; None if its sizes are not as the trace assumed."""
@@ -215,7 +285,7 @@ class _Graph:
             for tensor in component.take_apart(structure.cooked(value))
         ]
         with self._scope(), torch.no_grad():
-            inputs = [*map(_encoded, flat), *[c.get() for c in self._captures]]
+            inputs = [*map(_encoded, flat), *self._captured()]
             if self._fits is not None and not self._fits(*inputs):
                 return None
             results = self._run(*inputs)
@@ -232,7 +302,7 @@ class _Graph:
             self._run_rows = compile_graph(vectorized(self._module))
         with self._scope(), torch.no_grad():
             columns = [_encoded(c) for c in chunk.columns]
-            captured = [c.get() for c in self._captures]
+            captured = self._captured()
             if self._fits is not None and not self._fits(*[c[0] for c in columns], *captured):
                 return None
             in_dims = (0,) * len(columns) + (None,) * len(captured)
@@ -269,12 +339,12 @@ class _Component:
             self.opaque = made_of is None
 
     def symbolic(self, supply):
-        """The component as a traced function sees it, of the next stand-ins."""
+        """The component as a traced function sees it, of the next symbolic tensors."""
         if self.opaque:
             return structure.placeholder(self.spec)
         if structure.is_dense(self.spec):
-            return wrap(next(supply))
-        return self._composite([wrap(next(supply)) for _ in self.flat])
+            return next(supply)
+        return self._composite([next(supply) for _ in self.flat])
 
     def take_apart(self, value) -> list[Tensor]:
         if not self.flat:

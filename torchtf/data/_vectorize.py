@@ -13,19 +13,59 @@ from collections.abc import Callable
 import torch
 from torch._C import _functorch
 
+from torchtf.data._processes import Offload
 from torchtf.function.staged import Call
+from torchtf.script_ops import PythonCall
 
 
 def vectorized(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
     """A copy of the graph whose host calls accept batched tensors."""
-    calls = [n for n in module.graph.nodes if isinstance(n.target, Call)]
-    if not calls:
+    return _with_calls(module, _Rows)
+
+
+def offloaded(module: torch.fx.GraphModule, workers: Callable[[], int]):
+    """A copy of the graph whose calls of Python functions without side effects may use processes.
+
+    Args:
+        workers: tells how many processes may be used at present.
+
+    Returns:
+        The graph, and the functions that may run elsewhere.
+    """
+    found = []
+
+    def replace(call):
+        if not (isinstance(call, PythonCall) and not call.stateful):
+            return call
+        found.append(Offload(call.function, workers))
+        return _Offloaded(call, found[-1])
+
+    return _with_calls(module, replace), found
+
+
+def _with_calls(module: torch.fx.GraphModule, replace: Callable) -> torch.fx.GraphModule:
+    if not any(isinstance(n.target, Call) for n in module.graph.nodes):
         return module
     graph = copy.deepcopy(module.graph)
     for node in graph.nodes:
         if isinstance(node.target, Call):
-            node.target = _Rows(node.target)
+            node.target = replace(node.target)
     return torch.fx.GraphModule(module, graph)
+
+
+class _Offloaded(Call):
+    """A call of a Python function that runs here or in worker processes."""
+
+    def __init__(self, call: PythonCall, offload: Offload):
+        self.op = call.op
+        self._call, self._offload = call, offload
+
+    def run(self, *values):
+        return self.rows([values])[0]
+
+    def rows(self, rows: list[tuple]) -> list:
+        """The results for several rows of inputs."""
+        return self._call.run_rows(rows, self._offload)
 
 
 def _parses_rows(arguments, inputs) -> bool:
@@ -56,7 +96,7 @@ class _Rows:
         if self._at_once(inputs):
             columns = self._whole(inputs)
         else:
-            columns = [torch.stack(c) for c in zip(*self._rows(inputs), strict=True)]
+            columns = [torch.stack(c) for c in zip(*self._results(inputs), strict=True)]
         return tuple(_functorch._add_batch_dim(c, 0, level) for c in columns)
 
     def _at_once(self, inputs) -> bool:
@@ -78,10 +118,12 @@ class _Rows:
         columns = self._call(value.reshape(-1))
         return [c.reshape(*value.shape, *c.shape[1:]) for c in columns]
 
-    def _rows(self, inputs):
+    def _results(self, inputs):
         (size,) = {value.shape[0] for value, has_rows in inputs if has_rows}
-        for i in range(size):
-            yield self._call(*[value[i] if has_rows else value for value, has_rows in inputs])
+        rows = (tuple(v[i] if has_rows else v for v, has_rows in inputs) for i in range(size))
+        if isinstance(self._call, _Offloaded):
+            return self._call.rows(list(rows))
+        return [self._call(*row) for row in rows]
 
 
 def _to_front(value):

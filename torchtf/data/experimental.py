@@ -100,10 +100,26 @@ def parallel_interleave(
     map_func, cycle_length, block_length=1, sloppy=False, buffer_output_elements=None,
     prefetch_input_elements=None,
 ):  # fmt: skip
-    """`interleave`; the buffers of TensorFlow's implementation have no counterpart."""
-    return lambda dataset: dataset.interleave(
-        map_func, cycle_length, block_length, num_parallel_calls=AUTOTUNE, deterministic=not sloppy
-    )
+    """`interleave` that reads ahead.
+
+    Args:
+        map_func, cycle_length, block_length: as in `interleave`.
+        sloppy: whether a dataset that is ready may overtake one that is not.
+        buffer_output_elements: how many elements of each dataset are read ahead.
+        prefetch_input_elements: how many elements of the input are read ahead.
+    """
+
+    def apply(dataset):
+        ahead = dataset.prefetch(prefetch_input_elements) if prefetch_input_elements else dataset
+        made = ahead.interleave(
+            map_func, cycle_length, block_length, num_parallel_calls=AUTOTUNE,
+            deterministic=not sloppy,
+        )  # fmt: skip
+        if buffer_output_elements is not None:
+            made._node.buffered = integer(buffer_output_elements, "buffer_output_elements")
+        return made
+
+    return apply
 
 
 choose_from_datasets = functools.partial(Dataset.choose_from_datasets, stop_on_empty_dataset=False)

@@ -296,7 +296,9 @@ def for_stmt(iter_, extra_test, body, get_state, set_state, symbol_names, opts):
             _for_index(rows, lambda i: iter_[i], extra_test, body, get_state, set_state,
                        symbol_names, opts)  # fmt: skip
             return
-        if hasattr(iter_, "element_spec") and hasattr(iter_, "reduce"):
+        if hasattr(iter_, "element_spec") and (
+            hasattr(iter_, "reduce") or hasattr(iter_, "get_next_as_optional")
+        ):
             _for_dataset(iter_, extra_test, body, get_state, set_state, symbol_names, opts)
             return
     if extra_test is None:
@@ -369,11 +371,9 @@ def _counted(count, test, advance, element, extra_test, body, get_state, set_sta
 
 
 def _for_dataset(iter_, extra_test, body, get_state, set_state, symbol_names, opts):
-    from torchtf.function.dataset_loop import loop_over_dataset
+    from torchtf.data._in_graph import loop
 
-    loop_over_dataset(
-        iter_, extra_test, body, get_state, set_state, symbol_names, opts, _staged_loop
-    )
+    loop(iter_, extra_test, body, get_state, set_state, symbol_names, opts, _staged_loop)
 
 
 # -- expressions

@@ -99,9 +99,9 @@ def _results(host, arguments):
             kinds.append(dtype_of(out))
     if host.shape is not None:
         found = list(host.shape(*arguments))
-        return (list, list(zip(found, kinds, strict=True))) if several else (
-            None, [(found, kinds[0])]
-        )  # fmt: skip
+        if not several and len(kinds) == 1:
+            return None, [(found, kinds[0])]
+        return list if several else tuple, list(zip(found, kinds, strict=True))
     if host.elementwise:
         flat = [x for a in arguments for x in (a if isinstance(a, list) else [a])]
         shapes = [x.shape for x in flat if is_fake(x) or isinstance(x, np.ndarray)]

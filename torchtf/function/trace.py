@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -429,6 +430,10 @@ class Traced:
     fits: Callable[..., bool] | None = None
 
 
+# make_fx patches classes of torch while it runs, so threads (of pipelines, say) take turns
+_one_at_a_time = threading.RLock()
+
+
 def trace(
     function: Callable[..., Sequence[torch.Tensor]],
     arguments: Sequence,
@@ -486,7 +491,10 @@ def trace(
 
     # Composite kernels in C++ would fix open sizes to `HINT`; their Python versions do not.
     dispatcher = enable_python_dispatcher()
-    with tape.isolated(), _parent_modes_off(), under_way.fake_mode, torch.enable_grad(), dispatcher:
+    with (
+        _one_at_a_time, tape.isolated(), _parent_modes_off(), under_way.fake_mode,
+        torch.enable_grad(), dispatcher,
+    ):  # fmt: skip
         module = proxy_tensor.make_fx(
             body, tracing_mode="real", _allow_non_fake_inputs=True, _allow_fake_constant=True,
             _disable_torch_fn_metadata_mode=True,

@@ -319,6 +319,8 @@ def matching(pattern: str) -> list[str]:
     fixed = re.split(r"[*?\[\\]", pattern, maxsplit=1)[0]
     if fixed == pattern:
         return [pattern] if os.path.exists(pattern) else []
+    if "/" not in pattern:  # the present folder, which TensorFlow names in the paths
+        pattern, fixed = f"./{pattern}", "./"
     found = [os.path.dirname(fixed)]
     rest = pattern[len(found[0]) :].lstrip("/")
     if fixed.startswith("/") and not found[0]:
