@@ -480,8 +480,12 @@ def _histogram(data: np.ndarray, count: int) -> np.ndarray:
         edges, numbers = np.full(count, high), np.zeros(count)
         numbers[-1] = data.size
         return np.stack([edges, edges, numbers], axis=1)
-    edges = np.linspace(low, high, count + 1)
-    index = np.minimum(np.floor((data - low) / ((high - low) / count)).astype(int), count - 1)
+    with np.errstate(invalid="ignore"):
+        edges = np.linspace(low, high, count + 1)
+        edges[0], edges[-1] = low, high
+        index = np.floor((data - low) / ((high - low) / count))
+    # Values that are not finite make the edges so, too, and are in no bucket.
+    index = np.minimum(index[np.isfinite(index)].astype(int), count - 1)
     numbers = np.bincount(index, minlength=count).astype(np.float64)
     return np.stack([edges[:-1], edges[1:], numbers], axis=1)
 

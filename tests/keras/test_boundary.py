@@ -313,3 +313,26 @@ def test_state_dict_round_trip():
     b.load_state_dict(dict(zip(b.state_dict(), a.state_dict().values(), strict=True)))
     x = np.ones((1, 4), np.float32)
     np.testing.assert_array_equal(a(x).numpy(), b(x).numpy())
+
+
+def test_masks_are_seen_on_both_sides():
+    embedding = keras.layers.Embedding(4, 2, mask_zero=True)
+    rows = embedding(np.array([[1, 2, 0]]))
+    assert isinstance(rows._keras_mask, tf.Tensor)
+    assert rows._keras_mask.numpy().tolist() == [[True, True, False]]
+    kept = keras.layers.Activation("relu")(rows)
+    assert kept._keras_mask.numpy().tolist() == [[True, True, False]]
+    assert not hasattr(tf.constant(1.0), "_keras_mask")
+
+
+def test_gradients_of_torchs_backward_are_read_from_variables():
+    layer = keras.layers.Dense(1, kernel_initializer="ones")
+    loss = layer(torch.ones(2, 3)).sum()
+    loss.backward()
+    assert layer.kernel.value.grad.tolist() == [[2.0]] * 3
+
+
+def test_shapes_cross():
+    x = tf.ones([2, 3])
+    assert keras.ops.reshape(tf.ones([6]), x.shape).shape == [2, 3]
+    assert keras.ops.zeros(x.shape).shape == [2, 3]

@@ -110,6 +110,17 @@ def test_schedules_move_inside_the_graph():
     assert seen[-1] == seen[-2] == seen[-3] != seen[0]
 
 
+def test_jit_compile_trains_as_without():
+    histories = []
+    for jit_compile in (False, True):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
+        model.compile(keras.optimizers.Adam(0.1), "mse", jit_compile=jit_compile)
+        rows = np.arange(12.0, dtype="float32").reshape(3, 4)
+        histories.append(model.fit(rows, rows[:, :2], epochs=2, verbose=0).history["loss"])
+    np.testing.assert_allclose(histories[1], histories[0], rtol=1e-5)
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(policy):
     keras.mixed_precision.set_global_policy(policy)

@@ -16,6 +16,7 @@ import torch
 
 from torchtf.core import errors
 from torchtf.function import staged
+from torchtf.function.spelled_out import spelled_out
 
 _MODES = ("off", "always")
 _mode: str | None = None
@@ -114,6 +115,7 @@ class _Compiled:
     """A graph as Inductor's code, compiled at its first call with and without gradients."""
 
     def __init__(self, module: torch.fx.GraphModule, open_sizes: bool):
+        module = spelled_out(module)
         self._run = torch.compile(module, dynamic=open_sizes, fullgraph=True, backend="inductor")
 
     def __call__(self, *inputs):

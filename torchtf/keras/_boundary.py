@@ -189,7 +189,8 @@ for _base, _names in CROSSINGS.items():
 def _track_variables(self: Any) -> None:
     import torch
 
-    self._torch_params = torch.nn.ParameterDict({v.path: v._value for v in self.variables})
+    own = (v for v in self.variables if isinstance(v, Variable))  # and not tf's
+    self._torch_params = torch.nn.ParameterDict({v.path: v._value for v in own})
 
 
 @replaces(TorchLayer, "_post_track_variable")

@@ -456,7 +456,8 @@ def save_model(
     save_format = kwargs.pop("save_format", None)
     if save_format in (None, False):
         is_path = isinstance(filepath, (str, os.PathLike))
-        if not is_path or os.path.splitext(os.fspath(filepath).rstrip("/"))[1] or zipped:
+        has_extension = is_path and os.path.splitext(os.fspath(filepath).rstrip("/"))[1]
+        if not is_path or has_extension or zipped is not None:
             return _save_model(model, filepath, overwrite, zipped, **kwargs)
         save_format = "tf"
     if save_format not in ("tf", "h5", "keras"):

@@ -10,11 +10,13 @@ Contract:
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from keras.src import tree
 from keras.src.backend.torch import core
+from keras.src.backend.torch import numpy as keras_numpy
 from keras.src.backend.torch.core import Variable, get_device, to_torch_dtype
 
 from torchtf.core.tensor import is_fake, to_numpy, wrap
@@ -73,6 +75,20 @@ def convert_to_numpy(x: Any) -> Any:
 
 use_everywhere(convert_to_tensor)
 use_everywhere(convert_to_numpy)
+
+
+def _of_any_shape(make: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of Keras that takes a shape, which may be a `TensorShape`."""
+
+    @functools.wraps(make)
+    def function(shape: Any, *args: Any, **kwargs: Any) -> Any:
+        return make(_side.inward(shape), *args, **kwargs)
+
+    return function
+
+
+for _name in ("empty", "full", "ones", "zeros"):
+    setattr(keras_numpy, _name, _of_any_shape(own_attribute(keras_numpy, _name)))
 
 
 # ---- control flow on values that a trace does not know ------------------------------------------

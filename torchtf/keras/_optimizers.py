@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from keras.src.backend.torch.core import convert_to_tensor
 from keras.src.backend.torch.optimizers import (
     torch_adadelta,
     torch_adagrad,
@@ -370,7 +371,7 @@ def _clip_gradients(self: Any, grads: Sequence[torch.Tensor | None]) -> list[tor
     rows = {i: g for i, g in enumerate(grads) if isinstance(g, IndexedSlices)}
     if rows:  # of those the values are clipped
         grads = [inward(g.values) if i in rows else g for i, g in enumerate(grads)]
-    present = [g for g in grads if g is not None]
+    present = [convert_to_tensor(g) for g in grads if g is not None]
     if self.clipnorm and self.clipnorm > 0:
         norms = torch._foreach_norm(present)
         clipped = torch._foreach_mul(present, float(self.clipnorm))
@@ -391,6 +392,18 @@ def _clip_gradients(self: Any, grads: Sequence[torch.Tensor | None]) -> list[tor
         slices = IndexedSlices(result[i], g.indices, g.dense_shape)
         result[i] = _dense(slices) if self.global_clipnorm else slices
     return result
+
+
+@replaces(base_optimizer.BaseOptimizer, "_update_model_variables_moving_average")
+@torch.no_grad()
+def _update_moving_average(self: Any, trainable_variables: Sequence[Any]) -> None:
+    if not self.use_ema:
+        return
+    pairs = zip(trainable_variables, self._model_variables_moving_average, strict=True)
+    variables, averages = zip(*((v, a) for v, a in pairs if a is not None), strict=True)
+    kept = torch.where(convert_to_tensor(self.iterations) != 0, self.ema_momentum, 0.0)
+    torch._foreach_mul_(_values(averages), kept)
+    torch._foreach_add_(_values(averages), torch._foreach_mul(_values(variables), 1 - kept))
 
 
 @torch.no_grad()
@@ -520,9 +533,8 @@ def _common_apply(self: Any, grads: Any, trainable_variables: Any = None) -> Non
     every = [g for g in grads if g is not None]
     norms = torch._foreach_norm(every, float("inf"))
     finite = torch.isfinite(torch.stack([n.to(torch.float32) for n in norms])).all()
-    for i, g in zip(
-        present, torch._foreach_mul([grads[i] for i in present], 1 / scale), strict=True
-    ):
+    scaled = [grads[i] for i in present]
+    for i, g in zip(present, torch._foreach_mul(scaled, 1 / scale) if scaled else (), strict=True):
         grads[i] = g
 
     inner = self.inner_optimizer

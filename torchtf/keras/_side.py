@@ -8,7 +8,9 @@ Contract:
 - On Keras' side gradients are recorded exactly while a `GradientTape` records.
 - Whoever passes torch tensors and no `torchtf.Tensor` works in PyTorch: results are torch tensors,
   and autograd records as it would for any `torch.nn.Module`.
+- A `TensorShape` is a tuple on Keras' side, as shapes are there.
 - A structure that holds no tensor crosses as the object that it is.
+- `x._keras_mask`, which Keras sets, is there on both sides.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import numpy as np
 import torch
 
 from torchtf.core import tape
+from torchtf.core.shape import TensorShape
 from torchtf.core.tensor import SymbolicTensor, Tensor, wrap
 
 
@@ -62,11 +65,25 @@ def _raw(x: Any) -> Any:
     if kind is Tensor or kind is SymbolicTensor:
         data = x._data
         return x if type(data) is np.ndarray else data
+    if kind is TensorShape and x.rank is not None:
+        return tuple(x)
     return x
 
 
 def _wrapped(x: Any) -> Any:
     return wrap(x) if isinstance(x, torch.Tensor) else x
+
+
+def _mask(self: Tensor) -> Any:
+    """The mask that a layer of Keras gave the tensor; an `AttributeError` if there is none."""
+    return outward(self._data._keras_mask)
+
+
+def _set_mask(self: Tensor, mask: Any) -> None:
+    self._data._keras_mask = inward(mask)
+
+
+Tensor._keras_mask = property(_mask, _set_mask)
 
 
 def inward(structure: Any) -> Any:

@@ -21,7 +21,7 @@ from keras.src.backend.torch.core import Variable, convert_to_numpy
 from torchtf.core import graph, tape
 from torchtf.core.convert import to_torch
 from torchtf.core.shape import TensorShape
-from torchtf.core.tensor import is_fake, wrap
+from torchtf.core.tensor import Tensor, is_fake, wrap
 from torchtf.core.variable import Variable as TFVariable
 from torchtf.keras import _side
 from torchtf.keras._patch import own_attribute, replaces
@@ -54,7 +54,11 @@ def _read(variable: Any) -> torch.Tensor:
 def _value(self: Any) -> Any:
     """The current value: a torch tensor for Keras, a `torchtf.Tensor` for the user."""
     value = _read(self)
-    return value if _side.state.inside else wrap(self._copy_on_read(value))
+    if _side.state.inside:
+        return value
+    if value is self._value and value.grad is not None:
+        return Tensor(value)  # torch's own backward() is in use, and `value.grad` is asked for
+    return wrap(self._copy_on_read(value))
 
 
 Variable.value = property(_value)

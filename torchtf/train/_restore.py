@@ -54,8 +54,11 @@ class CheckpointLoadStatus:
             below = trackable.children(value) if below is None else below
             missing = {}
             for child in self._proto.nodes[number].children:
-                if child.local_name in below:
-                    queue.append((below[child.local_name], child.node_id, None))
+                found = below.get(child.local_name)
+                if found is None:
+                    found = trackable.alias(value, child.local_name)
+                if found is not None:
+                    queue.append((found, child.node_id, None))
                 elif child.node_id not in self._matched:
                     missing[child.local_name] = child.node_id
             if missing:
@@ -73,6 +76,10 @@ class CheckpointLoadStatus:
         self._match(value, number)
 
     # -- checks
+
+    def has_value(self, value) -> bool:
+        """Whether an object was restored."""
+        return id(value) in self._numbers
 
     def _unused(self):
         """The first path in the checkpoint with values and without an object."""

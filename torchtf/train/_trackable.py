@@ -12,6 +12,7 @@ with
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 
@@ -51,6 +52,11 @@ def _has_attributes(value) -> bool:
     return keras is not None and isinstance(value, keras.KerasSaveable)
 
 
+def _is_metric(value) -> bool:
+    keras = sys.modules.get("keras.src.metrics.metric")
+    return keras is not None and isinstance(value, keras.Metric)
+
+
 def _is_container(value) -> bool:
     return isinstance(value, (list, tuple, dict)) and not isinstance(value, torch.Size)
 
@@ -86,9 +92,32 @@ def children(value) -> dict[str, object]:
         found = {k: v for k, v in vars(value).items() if k not in _TORCH_PRIVATE}
         modules = vars(value).get("_modules") or {}
         found |= {k: v for k, v in modules.items() if k not in _TORCH_PRIVATE}
+        # Keras 3 saves no metrics with the model that holds them.
+        found = {k: v for k, v in found.items() if not _is_metric(v)}
     else:
         found = {}
     return {k: v for k, v in found.items() if is_trackable(v)}
+
+
+_NUMBERED = re.compile(r"(layer|layer_with_weights)-(\d+)")
+_LISTS = frozenset({"variables", "trainable_variables", "non_trainable_variables", "weights"})
+
+
+def alias(value, name: str):
+    """The child of a Keras object that other files than ours call `name`, or None.
+
+    Keras 2 numbers a model's layers and calls a kernel what is `_kernel` in Keras 3; exported
+    models have lists of their variables.
+    """
+    if not _has_attributes(value) or isinstance(value, Module):
+        return None
+    if numbered := _NUMBERED.fullmatch(name):
+        layers = getattr(value, "layers", ())
+        if numbered[1] == "layer_with_weights":
+            layers = [layer for layer in layers if layer.weights]
+        return dict(enumerate(layers)).get(int(numbered[2]))
+    found = getattr(value, name if name in _LISTS else f"_{name}", None)
+    return found if is_trackable(found) else None
 
 
 def values(value) -> dict[str, np.ndarray]:

@@ -1,0 +1,162 @@
+"""`tf.Variable` and `tf.Module` attributes of layers: weights, training, saving."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import torchtf as tf
+
+keras = tf.keras
+X = np.ones((4, 3), "float32")
+
+
+class Block(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = tf.Variable(4.0, name="scale")
+        self.dense = None
+
+    def __call__(self, x):
+        if self.dense is None:
+            self.dense = keras.layers.Dense(2)
+        return self.dense(x) * self.scale
+
+
+@keras.saving.register_keras_serializable("tests")
+class Mixed(keras.layers.Layer):
+    """State of every kind: TensorFlow's, Keras', nested, created late."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.w = tf.Variable(tf.ones((3, 2)), name="w")
+        self.steps = tf.Variable(0, trainable=False, name="steps")
+        self.parts = [tf.Variable(2.0, name="first"), {"a": tf.Variable(3.0, name="second")}]
+        self.late = None
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(name="kernel", shape=(2,), initializer="ones")
+
+    def call(self, x):
+        if self.late is None:
+            self.late = tf.Variable(5.0, name="late")
+        self.steps.assign_add(1)
+        y = tf.matmul(x, self.w) * self.parts[0] + self.parts[1]["a"] * self.late
+        return y * self.kernel
+
+
+def model():
+    return keras.Sequential([keras.Input((3,)), Mixed(name="mixed"), keras.layers.Dense(1)])
+
+
+def names(variables):
+    return [v.name.removesuffix(":0") for v in variables]
+
+
+def test_weights_are_listed():
+    layer = Mixed()
+    layer(X)
+    assert names(layer.weights) == ["kernel", "w", "first", "second", "late", "steps"]
+    assert names(layer.trainable_weights) == ["kernel", "w", "first", "second", "late"]
+    assert names(layer.non_trainable_variables) == ["steps"]
+    assert layer.count_params() == 2 + 6 + 1 + 1 + 1 + 1
+    assert layer.w is layer.trainable_variables[1]
+
+
+def test_modules_and_what_they_hold():
+    class Holder(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.block = Block()
+            self.block.owner = self  # a circle, which tf.Module allows
+
+        def call(self, x):
+            return self.block(x)
+
+    layer = Holder()
+    assert names(layer.weights) == ["scale"]
+    layer(X)
+    assert sorted(names(layer.weights)) == ["bias", "kernel", "scale"]
+    layer.trainable = False
+    assert layer.trainable_weights == [] and len(layer.non_trainable_weights) == 3
+
+
+def test_frozen_layers_below():
+    m = model()
+    assert len(m.trainable_variables) == 7
+    m.layers[0].trainable = False
+    assert names(m.trainable_variables) == ["kernel", "bias"]
+    assert len(m.non_trainable_variables) == 6
+    assert m.layers[0].w.trainable
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "ftrl"])
+@pytest.mark.parametrize("eager", [False, True])
+def test_they_train_with_the_layers(optimizer, eager):
+    m = model()
+    m.compile(keras.optimizers.get({"class_name": optimizer, "config": {"use_ema": True}}), "mse",
+              run_eagerly=eager)  # fmt: skip
+    layer = m.layers[0]
+    before = [v.numpy() for v in layer.trainable_weights]
+    m.fit(X, np.zeros((4, 1)), batch_size=2, epochs=2, verbose=0)
+    assert all((v.numpy() != b).all() for v, b in zip(layer.trainable_weights, before, strict=True))
+    assert layer.steps.numpy() == 4
+
+
+def test_gradients_of_a_tape():
+    layer = Mixed()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(X))
+    found = tape.gradient(loss, layer.trainable_variables)
+    assert [g.shape for g in found] == [v.shape for v in layer.trainable_variables]
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.h5", "m.weights.h5", "folder", "checkpoint"])
+def test_saving(tmp_path, name):
+    path = str(tmp_path / name)
+    m = model()
+    m.compile("sgd", "mse")
+    m.fit(X, np.zeros((4, 1)), verbose=0)
+    if "weights" in name or name == "checkpoint":
+        m.save_weights(path)
+        loaded = model()
+        loaded.load_weights(path)
+    else:
+        m.save(path)
+        loaded = keras.models.load_model(path)
+    for a, b in zip(m.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_wrong_number_of_variables(tmp_path):
+    m = model()
+    m.save_weights(str(tmp_path / "m.weights.h5"))
+    m.layers[0].another = tf.Variable(1.0)
+    with pytest.raises(ValueError, match="expected 7 variables, but received 6"):
+        m.load_weights(str(tmp_path / "m.weights.h5"))
+
+
+def test_weights_set_and_summarized(capsys):
+    m = model()
+    m.set_weights([w * 2 for w in m.get_weights()])
+    assert m.layers[0].w.numpy().tolist() == [[2.0, 2.0]] * 3
+    m.summary()
+    assert "Trainable params: 14" in capsys.readouterr().out
+
+
+def test_a_metric_resets_them():
+    class Count(keras.metrics.Metric):
+        def __init__(self):
+            super().__init__(name="count")
+            self.n = tf.Variable(0.0, trainable=False)
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.n.assign_add(tf.cast(tf.shape(y_true)[0], tf.float32))
+
+        def result(self):
+            return self.n
+
+    m = model()
+    m.compile("sgd", "mse", metrics=[Count()])
+    history = m.fit(X, np.zeros((4, 1)), batch_size=2, epochs=2, verbose=0)
+    assert history.history["count"] == [4.0, 4.0]

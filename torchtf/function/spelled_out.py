@@ -1,0 +1,71 @@
+"""Fused optimizer kernels as the plain ops that they stand for, which Inductor fuses itself.
+
+Inductor has no lowering for `torch._fused_adam_` and `torch._fused_sgd_`: on CPUs they even fail.
+
+Source: `torch.optim.Adam` and `torch.optim.SGD`.
+"""
+
+from __future__ import annotations
+
+import torch
+
+Tensors = list[torch.Tensor]
+
+
+def _update(tensor: torch.Tensor, value: torch.Tensor, found_inf: torch.Tensor | None) -> None:
+    """Assigns `value`, unless the step is to be skipped."""
+    if found_inf is not None:
+        value = torch.where(found_inf > 0, tensor, value)
+    tensor.copy_(value)
+
+
+def adam_(
+    params: Tensors, grads: Tensors, means: Tensors, squares: Tensors, maxima: Tensors,
+    steps: Tensors, *, lr, beta1, beta2, weight_decay, eps, amsgrad, maximize, grad_scale=None,
+    found_inf=None,
+) -> None:  # fmt: skip
+    """`torch._fused_adam_`, whose caller keeps the steps."""
+    for i, (p, g, m, v) in enumerate(zip(params, grads, means, squares, strict=True)):
+        g = (-g if maximize else g) + weight_decay * p
+        new_m = torch.lerp(m, g, 1 - beta1)
+        new_v = v * beta2 + g * g * (1 - beta2)
+        largest = torch.maximum(maxima[i], new_v) if amsgrad else new_v
+        denominator = torch.sqrt(largest) / torch.sqrt(1 - beta2 ** steps[i]) + eps
+        _update(p, p - lr / (1 - beta1 ** steps[i]) * new_m / denominator, found_inf)
+        _update(m, new_m, found_inf)
+        _update(v, new_v, found_inf)
+        if amsgrad:
+            _update(maxima[i], largest, found_inf)
+
+
+def sgd_(
+    params: Tensors, grads: Tensors, buffers: Tensors, *, weight_decay, momentum, lr, dampening,
+    nesterov, maximize, is_first_step, grad_scale=None, found_inf=None,
+) -> None:  # fmt: skip
+    """`torch._fused_sgd_`."""
+    for i, (p, g) in enumerate(zip(params, grads, strict=True)):
+        g = (-g if maximize else g) + weight_decay * p
+        if buffers:
+            buffer = g if is_first_step else buffers[i] * momentum + g * (1 - dampening)
+            g = g + momentum * buffer if nesterov else buffer
+            _update(buffers[i], buffer, found_inf)
+        _update(p, p - lr * g, found_inf)
+
+
+_PLAIN = {
+    torch.ops.aten._fused_adam_.default: adam_,
+    torch.ops.aten._fused_adam_.tensor_lr: adam_,
+    torch.ops.aten._fused_sgd_.default: sgd_,
+    torch.ops.aten._fused_sgd_.tensor_lr: sgd_,
+}
+
+
+def spelled_out(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """The module, or a copy of it without fused optimizer kernels."""
+    if not any(node.target in _PLAIN for node in module.graph.nodes):
+        return module
+    graph = torch.fx.Graph()
+    graph.output(graph.graph_copy(module.graph, {}))
+    for node in graph.nodes:
+        node.target = _PLAIN.get(node.target, node.target)
+    return torch.fx.GraphModule(module, graph)
