@@ -112,6 +112,9 @@ class Batch(Unary):
         return f"{type(self).__name__}({self.size}{drop}{parallel})"
 
 
+_ANY = 2**62
+
+
 class _BatchStage(UnaryStage):
     def __init__(self, source, node: Batch, calls: Calls | None = None):
         super().__init__(source)
@@ -120,6 +123,7 @@ class _BatchStage(UnaryStage):
         self.where = "" if calls is None else f"in {calls.workers} threads"
         self._failed = Failed()
         self._held: Chunk | None = None  # complete batches behind one that failed, a remainder
+        self._most = _ANY  # how many batches the source has elements for at once
 
     def next(self, n):
         if self._calls is None:
@@ -154,15 +158,11 @@ class _BatchStage(UnaryStage):
     def _next(self, n):
         self._failed.check()
         size = self._node.size
-        whole, self._held = self._held, None
-        error = None
+        whole, error = self._gathered_for(n)
         if whole is None:
-            chunks, count, error = collect(self.source, n * size)
-            if not count:
-                if error is not None:
-                    raise error
-                return None
-            whole = concat(chunks)
+            if error is not None:
+                raise error
+            return None
         full = whole.size // size
         if not full:
             if error is not None:
@@ -174,6 +174,29 @@ class _BatchStage(UnaryStage):
         else:
             self._held = rest
         return self._stack(whole.slice(0, full * size), full)
+
+    def _gathered_for(self, n) -> tuple[Chunk | None, Exception | None]:
+        """The elements of up to n batches: what is held, else as many as come in one chunk."""
+        size = self._node.size
+        whole, self._held = self._held, None
+        chunks, count = ([], 0) if whole is None else ([whole], whole.size)
+        wanted = min(n, self._most) * size if count < size else count
+        error = None
+        while count < wanted:
+            try:
+                chunk = self.source.next(wanted - count)
+            except Exception as e:
+                error = e
+                break
+            if chunk is None:
+                break
+            chunks.append(chunk)
+            count += chunk.size
+            if size <= chunk.size and count < wanted:
+                # joining chunks would copy them: whole batches of this one, and next time as many
+                self._most = count // size
+                break
+        return (concat(chunks) if chunks else None), error
 
     def _stack(self, chunk, count):
         try:

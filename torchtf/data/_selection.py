@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from torchtf.data import _structure as structure
@@ -301,6 +302,8 @@ class _Buffer:
 
     def draw(self, n: int, supply=()) -> list[int]:
         """Draws n elements; between draws, the next of `supply` comes into the full buffer."""
+        if not supply and self._start + self.length <= len(self._slots):
+            return self._draw_last(n)
         drawn = []
         slots, size, start, length = self._slots, self._size, self._start, self.length
         incoming = iter(supply)
@@ -320,6 +323,18 @@ class _Buffer:
             if start == size:
                 start = 0
         self._start, self.length = start, length
+        return drawn
+
+    def _draw_last(self, n: int) -> list[int]:
+        """`draw` when nothing comes in any more and the ring does not wrap: the usual case."""
+        slots, start = self._slots, self._start
+        lengths = np.arange(self.length, self.length - n, -1, dtype=np.int64)
+        places = np.arange(start, start + n) + self._words.take(n).astype(np.int64) % lengths
+        for at in places.tolist():
+            slots[start], slots[at] = slots[at], slots[start]
+            start += 1
+        drawn = slots[self._start : start]
+        self._start, self.length = start % self._size, self.length - n
         return drawn
 
 

@@ -453,14 +453,20 @@ def load_node(folder: str, spec, compression, reader_func, wait: bool):
         time.sleep(0.5)
     if spec is None:
         spec = unpack_spec(_read_index(os.path.join(folder, _SPEC_FILE)))
-    return _read_shards(folder, spec, reader_func)
+    return _read_shards(folder, spec, reader_func, _compression(compression))
 
 
-def _read_shards(folder: str, spec, reader_func):
+def _read_shards(folder: str, spec, reader_func, compression: str | None = None):
     from torchtf.data._dataset import Dataset, DatasetSpec
     from torchtf.data._sources import Elements
 
     index = _read_index(os.path.join(folder, _INDEX_FILE))
+    if compression not in (None, index["compression"]):
+        raise errors.DataLossError(
+            None, None,
+            f"{folder} was saved with compression={index['compression'] or None!r}, not "
+            f"{compression or None!r}",
+        )  # fmt: skip
     shards = [
         Dataset(ChunkFile(os.path.join(folder, name), spec, chunks, count, index["compression"]))
         for name, chunks, count in index["shards"]

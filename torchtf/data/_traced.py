@@ -28,7 +28,7 @@ from torchtf.data._vectorize import offloaded, vectorized
 from torchtf.function.autograph import convert
 from torchtf.function.runner import compile_graph
 from torchtf.function.staged import Call
-from torchtf.function.trace import symbolic, trace
+from torchtf.function.trace import init_scope, symbolic, trace
 
 _CPU = "/CPU:0"
 
@@ -98,10 +98,19 @@ class Function:
         key = tuple(s.shape.rank if structure.is_dense(s) else None for s in specs)
         found = self._graphs.get(key)
         if found is None:
-            found = self._graphs[key] = _Graph(
-                self._call_user, specs, self._transformation, lambda: self.workers
-            )
+            found = self._graphs[key] = self._traced(specs)
         return found
+
+    def _traced(self, specs: Sequence) -> _Graph:
+        """The graph for these specs: of its own, or inside the one under way if it needs that."""
+
+        def make():
+            return _Graph(self._call_user, specs, self._transformation, lambda: self.workers)
+
+        if graph.state.trace is not None:
+            with contextlib.suppress(Exception), init_scope():
+                return make()
+        return make()
 
     def _call_user(self, components):
         """Calls the function on the components as users see them; returns the element it gives."""

@@ -19,8 +19,46 @@ from torchtf.script_ops import PythonCall
 
 
 def vectorized(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """A copy of the graph whose host calls accept batched tensors."""
-    return _with_calls(module, _Rows)
+    """A copy of the graph whose host calls accept batched tensors, and which saves memory."""
+    return _with_calls(module, _Rows, _reuse_memory)
+
+
+_aten = torch.ops.aten
+# ops that may write their result over their first argument
+_IN_PLACE = {
+    _aten.add.Tensor: _aten.add_.Tensor, _aten.sub.Tensor: _aten.sub_.Tensor,
+    _aten.mul.Tensor: _aten.mul_.Tensor, _aten.div.Tensor: _aten.div_.Tensor,
+    _aten.clamp.default: _aten.clamp_.default, _aten.neg.default: _aten.neg_.default,
+}  # fmt: skip
+
+
+def _reuse_memory(graph: torch.fx.Graph) -> None:
+    """Lets elementwise ops with numbers write over a value that is new and not needed any more.
+
+    New memory for each step of a chain of ops on images costs more than the arithmetic.
+    """
+    fresh = set()
+    for node in graph.nodes:
+        target = node.target
+        if target is _aten._to_copy.default:
+            fresh.add(node)
+        elif target in _IN_PLACE:
+            first, *others = node.args
+            fresh.add(node)
+            if (
+                first in fresh
+                and len(first.users) == 1
+                and not any(isinstance(x, torch.fx.Node) for x in others)
+                and _alike(first.meta.get("val"), node.meta.get("val"))
+            ):
+                node.target = _IN_PLACE[target]
+
+
+def _alike(a, b) -> bool:
+    return (
+        isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor)
+        and a.dtype is b.dtype and a.shape == b.shape
+    )  # fmt: skip
 
 
 def offloaded(module: torch.fx.GraphModule, workers: Callable[[], int]):
@@ -43,13 +81,18 @@ def offloaded(module: torch.fx.GraphModule, workers: Callable[[], int]):
     return _with_calls(module, replace), found
 
 
-def _with_calls(module: torch.fx.GraphModule, replace: Callable) -> torch.fx.GraphModule:
-    if not any(isinstance(n.target, Call) for n in module.graph.nodes):
+def _with_calls(
+    module: torch.fx.GraphModule, replace: Callable, change: Callable | None = None
+) -> torch.fx.GraphModule:
+    """A copy of the graph with other calls in place of its own."""
+    if change is None and not any(isinstance(n.target, Call) for n in module.graph.nodes):
         return module
     graph = copy.deepcopy(module.graph)
     for node in graph.nodes:
         if isinstance(node.target, Call):
             node.target = replace(node.target)
+    if change is not None:
+        change(graph)
     return torch.fx.GraphModule(module, graph)
 
 

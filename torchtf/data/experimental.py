@@ -458,9 +458,35 @@ def table_from_dataset(
     dataset=None, num_oov_buckets=0, vocab_size=None, default_value=None, hasher_spec=None,
     key_dtype=dtypes.string, name=None,
 ):  # fmt: skip
-    """A lookup table of the (key, value) pairs of a dataset."""
+    """A lookup table of the (key, value) pairs of a dataset.
+
+    Args:
+        dataset: gives the pairs.
+        num_oov_buckets: how many values unknown keys are spread over.
+        vocab_size: how many pairs to take; all if None.
+        default_value: the value of unknown keys where there are no buckets.
+        hasher_spec: not supported: keys are hashed as TensorFlow does by default.
+        key_dtype: the dtype of the keys.
+
+    Raises:
+        ValueError: without a dataset, or if `vocab_size` or `num_oov_buckets` is out of range.
+        TypeError: if the keys have another dtype.
+    """
     import torchtf as tf
 
+    if hasher_spec is not None:
+        raise NotImplementedError(
+            "table_from_dataset(hasher_spec=...) is not supported; leave it out for the default."
+        )
+    if not isinstance(dataset, Dataset):
+        raise ValueError("`dataset` must be a `tf.data.Dataset` of (key, value) pairs.")
+    if num_oov_buckets < 0:
+        raise ValueError(f"`num_oov_buckets` must be >= 0, got {num_oov_buckets}.")
+    if vocab_size is not None and vocab_size < 1:
+        raise ValueError(f"`vocab_size` must be greater than 0, got {vocab_size}.")
+    key_spec, _ = dataset.element_spec
+    if key_spec.dtype is not dtypes.as_dtype(key_dtype):
+        raise TypeError(f"Keys of {key_spec.dtype!r} where `key_dtype` is {key_dtype!r}.")
     pairs = list(dataset if vocab_size is None else dataset.take(vocab_size))
     keys = tf.stack([k for k, _ in pairs])
     values = tf.stack([v for _, v in pairs])
