@@ -69,10 +69,7 @@ class Scope:
                 "Mixing different tf.distribute.Strategy objects: "
                 f"{_state.strategies[-1]} is not {self._strategy}"
             )
-        if _state.replicas and _state.replicas[-1] is not None:
-            raise RuntimeError(
-                "Must not be called inside a replica function: the strategy is already in force."
-            )
+        require_cross_replica()
         _state.strategies.append(self._strategy)
         _state.replicas.append(None)
         return self._strategy
@@ -83,20 +80,42 @@ class Scope:
 
 
 class InReplica:
-    """The context in which `Strategy.run` calls the replica's function."""
+    """The context in which a strategy calls the function of its replica in this process."""
 
-    def __init__(self, strategy, context):
+    def __init__(self, strategy):
         self._strategy = strategy
-        self._context = context
 
     def __enter__(self):
+        context = self._strategy.replica_context
         _state.strategies.append(self._strategy)
-        _state.replicas.append(self._context)
-        return self._context
+        _state.replicas.append(context)
+        if self._strategy.group is not None:
+            self._strategy.streams.__enter__()
+        return context
 
     def __exit__(self, *exc):
+        if self._strategy.group is not None:
+            self._strategy.streams.__exit__(*exc)
+            if exc[0] is None:
+                for finish in at_end_of_replica:
+                    finish(self._strategy)
         _state.strategies.pop()
         _state.replicas.pop()
+
+
+# called with the strategy when the function of a replica, one of several, has returned
+at_end_of_replica: list = []
+
+
+def require_cross_replica() -> None:
+    """
+    Raises:
+        RuntimeError: in the code of a replica.
+    """
+    if _state.replicas and _state.replicas[-1] is not None:
+        raise RuntimeError(
+            "Method requires being in cross-replica context, use get_replica_context().merge_call()"
+        )
 
 
 class CrossReplica:

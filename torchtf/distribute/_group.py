@@ -10,12 +10,14 @@ from __future__ import annotations
 import datetime
 import os
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.distributed as dist
+import torch.distributed._functional_collectives
 
-from torchtf.core.tensor import is_fake
+from torchtf.distribute._buckets import Packing
 
 
 class Group:
@@ -27,35 +29,54 @@ class Group:
 
     def all_reduce(self, tensor: torch.Tensor, op: str = "sum") -> torch.Tensor:
         """The elementwise sum (or "avg", "max", "min") over the ranks, on every rank."""
-        from torch.distributed import _functional_collectives as functional
+        return self.all_reduce_many([tensor], op)[0]
 
-        if op == "avg":  # gloo lacks it
-            return self.all_reduce(tensor) / self.size
-        reduced = torch.ops._c10d_functional.all_reduce(tensor.contiguous(), op, _group_name())
-        if is_fake(tensor):
-            return torch.ops._c10d_functional.wait_tensor(reduced)
-        return functional.wait_tensor(reduced)
+    def all_reduce_many(
+        self, tensors: Sequence[torch.Tensor], op: str = "sum", packing: Packing | None = None
+    ) -> list[torch.Tensor]:
+        """`all_reduce` of several tensors in few messages; the gradient is reduced likewise.
 
-    def all_reduce_many(self, tensors: list[torch.Tensor], op: str = "sum") -> list:
-        """`all_reduce` of several tensors in few messages: one for each type of element."""
+        Args:
+            tensors: one for each value; on all ranks of the same shapes.
+            op: "sum", "avg", "max" or "min".
+            packing: how the tensors are put together.
+        """
+        if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+            return list(_AllReduce.apply(self, op, packing, *tensors))
+        return self._all_reduce_many(tensors, op, packing or Packing())
+
+    def _all_reduce_many(self, tensors, op, packing) -> list[torch.Tensor]:
         out: list = list(tensors)
-        by_type: dict = {}
-        for i, t in enumerate(tensors):
-            by_type.setdefault((t.dtype, t.device), []).append(i)
-        for indices in by_type.values():
-            flat = torch.cat([tensors[i].reshape(-1) for i in indices])
-            reduced = self.all_reduce(flat, op)
-            parts = torch.split(reduced, [tensors[i].numel() for i in indices])
-            for i, part in zip(indices, parts, strict=True):
-                out[i] = part.view(tensors[i].shape)
+        under_way = []
+        for bucket in packing.buckets(tensors):
+            parts = [tensors[i] for i in bucket]
+            under_way.append((bucket, _start([p.detach() for p in parts], _OPS.get(op, op))))
+        for bucket, message in under_way:
+            reduced = _wait(message)
+            pieces = torch.split(reduced, [tensors[i].numel() for i in bucket])
+            for i, piece in zip(bucket, pieces, strict=True):
+                piece = piece.view(tensors[i].shape)
+                out[i] = piece / self.size if op == "avg" else piece
         return out
 
+    def broadcast_many(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Rank 0's tensors; may be traced."""
+        name = _group_name()
+        started = [_c10d.broadcast(t.detach().contiguous(), 0, name) for t in tensors]
+        return [_wait(t) for t in started]
+
     def all_gather(self, tensor: torch.Tensor) -> list[torch.Tensor]:
-        """Every rank's tensor, all of one shape, in the order of the ranks."""
-        gathered = torch.ops._c10d_functional.all_gather_into_tensor(
-            tensor.contiguous().unsqueeze(0), self.size, _group_name()
-        )
-        return list(torch.ops._c10d_functional.wait_tensor(gathered).unbind(0))
+        """Every rank's tensor, all of one shape, in the order of the ranks.
+
+        The gradient is this rank's part of the sum of the ranks' gradients.
+        """
+        if torch.is_grad_enabled() and tensor.requires_grad:
+            return list(_AllGather.apply(self, tensor).unbind(0))
+        return list(self._all_gather(tensor).unbind(0))
+
+    def _all_gather(self, tensor: torch.Tensor) -> torch.Tensor:
+        rows = tensor.detach().contiguous().unsqueeze(0)
+        return _wait(_c10d.all_gather_into_tensor(rows, self.size, _group_name()))
 
     def all_gather_objects(self, value) -> list:
         """Every rank's Python value, in the order of the ranks."""
@@ -77,6 +98,50 @@ class Group:
 
     def barrier(self) -> None:
         dist.barrier()
+
+
+class _AllReduce(torch.autograd.Function):
+    """The gradient of an all-reduce is the all-reduce of the gradients."""
+
+    @staticmethod
+    def forward(ctx, group, op, packing, *tensors):
+        ctx.arguments = group, op, packing
+        return tuple(group.all_reduce_many([t.detach() for t in tensors], op, packing))
+
+    @staticmethod
+    def backward(ctx, *grads):
+        group, op, packing = ctx.arguments
+        if op not in ("sum", "avg"):
+            raise NotImplementedError(f"The gradient of an all-reduce by {op!r} is not supported.")
+        return None, None, None, *group.all_reduce_many(grads, op, packing)
+
+
+class _AllGather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, group, tensor):
+        ctx.group = group
+        return group._all_gather(tensor)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return None, ctx.group.all_reduce(grad)[ctx.group.rank]
+
+
+_c10d = torch.ops._c10d_functional
+_OPS = {"avg": "sum"}  # gloo lacks it
+
+
+def _start(parts: list[torch.Tensor], op: str) -> torch.Tensor:
+    """Sends off a bucket. Its memory is written to while it travels."""
+    if len(parts) == 1:
+        flat = parts[0].reshape(-1).clone()
+    else:
+        flat = torch.cat([p.reshape(-1) for p in parts])
+    return _c10d.all_reduce_(flat, op, _group_name())
+
+
+def _wait(message: torch.Tensor) -> torch.Tensor:
+    return _c10d.wait_tensor(message)
 
 
 def _group_name() -> str:
@@ -101,12 +166,14 @@ def join(
     size: int | None = None,
     init_method: str | None = None,
     backend: str | None = None,
+    timeout: float | None = None,
 ) -> Group:
     """Enters the group of the environment (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT).
 
     Args:
         rank, size, init_method: given for a group that is described elsewhere.
         backend: "nccl", "gloo" or None for the one that fits the devices.
+        timeout: the seconds that a collective may take; half an hour by default.
 
     Raises:
         RuntimeError: if the other processes do not come.
@@ -117,7 +184,7 @@ def join(
     if not dist.is_initialized():
         if backend is None:
             backend = "nccl" if torch.cuda.is_available() else "gloo"
-        kwargs: dict = {"timeout": datetime.timedelta(minutes=30)}
+        kwargs: dict = {"timeout": datetime.timedelta(seconds=timeout or 1800)}
         if init_method is not None:
             kwargs |= {"init_method": init_method, "rank": rank, "world_size": size}
         if torch.cuda.is_available():
@@ -135,3 +202,5 @@ def _share_random_state(group: Group) -> None:
     random.setstate(state[0])
     np.random.set_state(state[1])
     torch.set_rng_state(state[2])
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed(torch.initial_seed())

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from torchtf.core import nest
-from torchtf.core.tensor import Tensor
-from torchtf.distribute._values import PerReplica
+import itertools
+
+import torch
+
+from torchtf.core import errors, graph, nest
+from torchtf.core.specs import TensorSpec
+from torchtf.core.tensor import Tensor, wrap
+from torchtf.distribute._values import PerReplicaSpec
 
 
 class InputReplicationMode:
@@ -41,12 +46,50 @@ class DistributedIterator:
         return self
 
     def __next__(self):
-        element = next(self._iterator)
-        if self._dataset.group is None:
-            return element
-        return nest.map_structure(PerReplica, element)
+        if graph.state.trace is not None:
+            return self._next_when_run()
+        return nest.map_structure(self._dataset.distributed, next(self._iterator))
 
-    get_next = __next__
+    def _next_when_run(self):
+        """The next element of each run of the graph under construction."""
+        from torchtf.script_ops import numpy_function
+
+        spec = self._dataset.local.element_spec
+        leaves = nest.flatten(spec)
+        if not all(isinstance(s, TensorSpec) for s in leaves):
+            raise NotImplementedError(
+                "Inside tf.function a distributed iterator must give plain tensors, not ragged or "
+                "sparse ones; iterate outside and call the function on the elements."
+            )
+
+        def take():
+            try:
+                return [t.numpy() for t in nest.flatten(next(self._iterator))]
+            except StopIteration:
+                raise errors.OutOfRangeError(None, None, "End of sequence") from None
+
+        element = nest.pack_sequence_as(spec, numpy_function(take, [], leaves))
+        return nest.map_structure(self._dataset.distributed, element)
+
+    def get_next(self):
+        """The next element.
+
+        Raises:
+            OutOfRangeError: at the end.
+        """
+        try:
+            return next(self)
+        except StopIteration:
+            raise errors.OutOfRangeError(None, None, "End of sequence") from None
+
+    def get_next_as_optional(self):
+        """The next element as an `Optional`, which is empty at the end."""
+        from torchtf.data._optional import Optional
+
+        try:
+            return Optional(next(self), self.element_spec)
+        except StopIteration:
+            return Optional.empty(self.element_spec)
 
     @property
     def element_spec(self):
@@ -58,32 +101,52 @@ class DistributedDataset:
 
     Attributes:
         local: the dataset of this process.
-        group: the processes, or None for one replica.
     """
 
     def __init__(self, local, strategy):
         self.local = local
-        self.group = strategy.group
+        self.distributed = strategy._distributed
+        self._replicas = strategy._local_replicas
 
     @property
     def element_spec(self):
-        return self.local.element_spec
+        spec = self.local.element_spec
+        if self._replicas == 1:
+            return spec
+        return nest.map_structure(lambda s: PerReplicaSpec(s, self._replicas), spec)
 
+    @property
     def cardinality(self):
-        return self.local.cardinality()
+        """The number of elements: an int64 tensor, -1 if infinite, -2 if unknown."""
+        return wrap(torch.scalar_tensor(int(self.local.cardinality()), dtype=torch.int64))
+
+    def reduce(self, initial_state, reduce_func):
+        """Folds the elements; see `tf.data.Dataset.reduce`."""
+        state = initial_state
+        for element in self:
+            state = reduce_func(state, element)
+        return state
 
     def __iter__(self):
+        if graph.state.trace is not None:
+            raise NotImplementedError(
+                "Iterating over a distributed dataset inside tf.function needs a `for` statement "
+                "that AutoGraph converts, or an iterator made outside and passed in."
+            )
         return DistributedIterator(self)
-
-    def __len__(self):
-        return len(self.local)
 
 
 def distribute_dataset(dataset, strategy, options=None) -> DistributedDataset:
-    """Shares each global batch out: replica i of n gets the i-th n-th of its rows."""
-    if strategy.group is None:
-        return DistributedDataset(dataset, strategy)
-    return DistributedDataset(_Shares(dataset, strategy.group), strategy)
+    """Shares each global batch out: replica i of n gets the i-th n-th of its rows.
+
+    Raises:
+        TypeError: unless it is a `tf.data.Dataset`.
+    """
+    if not hasattr(dataset, "element_spec"):
+        raise TypeError(f"A tf.data.Dataset is needed, got {dataset!r}")
+    if strategy.group is not None:
+        dataset = Shares(dataset, strategy.group)
+    return DistributedDataset(dataset, strategy)
 
 
 def share_of(data, rank: int, size: int):
@@ -96,32 +159,61 @@ def share_of(data, rank: int, size: int):
     return data[min(rank * per, rows) : min((rank + 1) * per, rows)]
 
 
-class _Shares:
-    """The part of each batch of a dataset that belongs to one replica."""
+class Shares:
+    """The part of each batch of a dataset that belongs to one replica.
+
+    Raises:
+        ValueError: if the elements are no batches.
+    """
 
     def __init__(self, dataset, group):
         self._dataset = dataset
         self._group = group
 
-    @property
-    def element_spec(self):
-        from torchtf.core.specs import TensorSpec
-
         def narrowed(spec):
-            shape = spec.shape.as_list()
-            if shape[0] is not None:
-                shape[0] = -(-shape[0] // self._group.size)
-            return TensorSpec(shape, spec.dtype)
+            shape = spec.shape.as_list() if spec.shape.rank is not None else None
+            if not shape and shape is not None:
+                raise ValueError(
+                    "The elements of a dataset to distribute must be batches: call Dataset.batch "
+                    f"first. Got elements {dataset.element_spec}."
+                )
+            return TensorSpec([None, *shape[1:]] if shape else None, spec.dtype)
 
-        return nest.map_structure(narrowed, self._dataset.element_spec)
+        self.element_spec = nest.map_structure(narrowed, dataset.element_spec)
 
     def cardinality(self):
         return self._dataset.cardinality()
-
-    def __len__(self):
-        return len(self._dataset)
 
     def __iter__(self):
         rank, size = self._group.rank, self._group.size
         for batch in self._dataset:
             yield nest.map_structure(lambda t: Tensor(share_of(t._data, rank, size)), batch)
+
+
+class Turns:
+    """The elements that fall to one replica when the replicas take turns.
+
+    When the elements run out in the middle of a round, who is left gets empty batches.
+    """
+
+    def __init__(self, dataset, group):
+        self._dataset = dataset
+        self._group = group
+
+        def opened(spec):
+            shape = spec.shape.as_list() if spec.shape.rank else None
+            return TensorSpec([None, *shape[1:]], spec.dtype) if shape else spec
+
+        self.element_spec = nest.map_structure(opened, dataset.element_spec)
+
+    def cardinality(self):
+        count = int(self._dataset.cardinality())
+        return count if count < 0 else -(-count // self._group.size)
+
+    def __iter__(self):
+        elements = iter(self._dataset)
+        while turn := list(itertools.islice(elements, self._group.size)):
+            if self._group.rank < len(turn):
+                yield turn[self._group.rank]
+            else:
+                yield nest.map_structure(lambda t: Tensor(t._data[:0]), turn[0])

@@ -73,6 +73,11 @@ def start_other_ranks(size: int) -> _group.Group:
     return _group.join()
 
 
+def spawned() -> bool:
+    """Whether the ranks of this program were started here, not by a launcher."""
+    return "TORCHTF_PARENT" in os.environ
+
+
 def _watch() -> None:
     """Ends this process when another rank has failed: waiting for it would never end."""
     while not _stopping.is_set():

@@ -2,7 +2,10 @@
 
 * A replica is a process. A strategy either has a `Group` of processes or is alone.
 * Every process runs the whole program; `run` calls the replica's function once in each, and what it
-  returns differs between them (`PerReplica`) until `reduce` or `gather` brings it together.
+  returns differs between them until `reduce` or `gather` brings it together.
+* In TensorFlow a `MirroredStrategy` is one program with several replicas. There a value that
+  differs is a `PerReplica`, which shows the components of all. A worker of a
+  `MultiWorkerMirroredStrategy` is a program of its own, which sees its own values as they are.
 * With one replica there are no wrappers: values pass as they are.
 """
 
@@ -11,15 +14,19 @@ from __future__ import annotations
 import enum
 import functools
 
+import numpy as np
 import torch
 
-from torchtf.core import nest
+from torchtf.core import errors, nest
 from torchtf.core import variable as variables
 from torchtf.core.convert import convert_to_tensor, to_torch
-from torchtf.core.tensor import wrap
+from torchtf.core.tensor import is_tensor_type, wrap
 from torchtf.distribute import _context
+from torchtf.distribute._buckets import Packing
 from torchtf.distribute._group import Group
-from torchtf.distribute._values import PerReplica, local_component
+from torchtf.distribute._streams import ReplicaStreams
+from torchtf.distribute._values import PerReplica, components_of, local_component
+from torchtf.distribute._variables import DistributedVariable, components_of_variable
 
 
 class ReduceOp(enum.Enum):
@@ -51,9 +58,7 @@ def as_reduce_op(op) -> ReduceOp:
         return op
     if isinstance(op, str) and op.upper() in ReduceOp.__members__:
         return ReduceOp[op.upper()]
-    raise ValueError(
-        f"`reduce_op` must be tf.distribute.ReduceOp.SUM or MEAN (or its name), got {op!r}"
-    )
+    raise ValueError(f"{op!r} is not a valid ReduceOp: `reduce_op` must be SUM or MEAN")
 
 
 class RunOptions:
@@ -122,7 +127,7 @@ class ReplicaContext:
 
     def __init__(self, strategy: Strategy, replica_id_in_sync_group: int):
         self._strategy = strategy
-        self._replica_id = replica_id_in_sync_group
+        self._rank = replica_id_in_sync_group
 
     @property
     def strategy(self) -> Strategy:
@@ -134,48 +139,68 @@ class ReplicaContext:
 
     @property
     def replica_id_in_sync_group(self):
-        """The rank of this replica: a tensor, as TensorFlow's under several replicas is."""
-        return self._replica_id
+        """The number of this replica: an int32 tensor; 0 without a strategy."""
+        if self._strategy is default_strategy():
+            return 0
+        return convert_to_tensor(self._rank, "int32")
 
     @property
     def devices(self) -> tuple:
-        return (self._strategy.extended.worker_devices[self._replica_id],)
+        return (self._strategy.extended.worker_devices[self._rank],)
+
+    def _require(self) -> None:
+        if _context.get_replica_context() is not self:
+            raise RuntimeError(
+                "Method requires being in this replica's context: call it in a function that "
+                "Strategy.run runs."
+            )
 
     def all_reduce(self, reduce_op, value, options=None):
         """Combines a value, or a structure of values, over the replicas.
 
+        Its gradient is the same reduction of the replicas' gradients.
+
         Args:
             reduce_op: SUM or MEAN.
             value: a tensor or nested structure of tensors.
-            options: `CommunicationOptions`; the backend chooses by itself.
+            options: `CommunicationOptions`, of which the size of messages is used.
+
+        Raises:
+            ValueError: if the op is unknown.
         """
+        self._require()
         op = as_reduce_op(reduce_op)
         group = self._strategy.group
         flat = [to_torch(v) for v in nest.flatten(value)]
         if group is not None:
-            flat = group.all_reduce_many(flat, "avg" if op is ReduceOp.MEAN else "sum")
+            packing = self._strategy.packing if options is None else options.packing
+            flat = group.all_reduce_many(flat, "avg" if op is ReduceOp.MEAN else "sum", packing)
         return nest.pack_sequence_as(value, [wrap(t) for t in flat])
 
     def all_gather(self, value, axis: int, options=None):
-        """The values of the replicas, joined along `axis`."""
+        """The values of the replicas, joined along `axis`, along which sizes may differ.
+
+        Args:
+            value: a tensor or nested structure of tensors.
+            axis: the axis to join along.
+            options: `CommunicationOptions`; a gathered value is one message.
+        """
+        self._require()
         return nest.map_structure(
-            lambda v: wrap(self._strategy.gather_raw(to_torch(v), axis)), value
+            lambda v: wrap(self._strategy._gather_raw(to_torch(v), axis)), value
         )
 
     def merge_call(self, merge_fn, args=(), kwargs=None):
         """Calls `merge_fn(strategy, *args, **kwargs)` in cross-replica context."""
-        group = self._strategy.group
-
-        def distributed(value):
-            return PerReplica(value) if group is not None else value
-
-        args = [distributed(a) for a in args]
-        kwargs = {k: distributed(v) for k, v in (kwargs or {}).items()}
+        self._require()
+        distributed = self._strategy._distributed
+        args = nest.map_structure(distributed, tuple(args))
+        kwargs = nest.map_structure(distributed, kwargs or {})
         with _context.CrossReplica():
             return nest.map_structure(local_component, merge_fn(self._strategy, *args, **kwargs))
 
     def __repr__(self):
-        return f"<{type(self).__name__} replica {self._replica_id}>"
+        return f"<{type(self).__name__} replica {self._rank}>"
 
 
 class StrategyExtended:
@@ -196,6 +221,49 @@ class StrategyExtended:
     def experimental_require_static_shapes(self) -> bool:
         return False
 
+    @property
+    def worker_devices_by_replica(self) -> list[list[str]]:
+        return [[d] for d in self.worker_devices]
+
+    # every process has its own copy of everything, and rank 0 writes
+    @property
+    def experimental_between_graph(self) -> bool:
+        return not self._strategy.one_program
+
+    @property
+    def experimental_should_init(self) -> bool:
+        return True
+
+    @property
+    def should_checkpoint(self) -> bool:
+        return self._strategy.is_chief
+
+    @property
+    def should_save_summary(self) -> bool:
+        return self._strategy.is_chief
+
+    def call_for_each_replica(self, fn, args=(), kwargs=None):
+        """Calls `fn` on each replica, as `Strategy.run` does."""
+        return self._strategy.run(fn, args, kwargs)
+
+    def broadcast_to(self, tensor, destinations):
+        """The value of the first replica, on every process."""
+        group = self._strategy.group
+        data = to_torch(local_component(tensor))
+        return wrap(data if group is None else group.broadcast_many([data])[0])
+
+    def non_slot_devices(self, var_list):
+        return self.worker_devices
+
+    def read_var(self, v):
+        """The value of a variable."""
+        return v.value()
+
+    def update_non_slot(self, colocate_with, fn, args=(), kwargs=None, group=True):
+        """Calls `fn(*args, **kwargs)` where the state lives: here."""
+        args, kwargs = nest.map_structure(local_component, (tuple(args), kwargs or {}))
+        return fn(*args, **kwargs)
+
     def reduce_to(self, reduce_op, value, destinations, options=None):
         """Combines a value over the replicas; every process gets the result."""
         return self._strategy.reduce(reduce_op, value, axis=None)
@@ -206,8 +274,8 @@ class StrategyExtended:
 
     def update(self, var, fn, args=(), kwargs=None, group=True):
         """Calls `fn(var, *args, **kwargs)` for the copy of the variable here."""
-        args = [local_component(a) for a in args]
-        kwargs = {k: local_component(v) for k, v in (kwargs or {}).items()}
+        _context.require_cross_replica()
+        args, kwargs = nest.map_structure(local_component, (tuple(args), kwargs or {}))
         return fn(var, *args, **kwargs)
 
     def value_container(self, value):
@@ -225,18 +293,41 @@ class Strategy:
 
     Attributes:
         group: the processes that hold the replicas, or None for a single one.
+        mirrors: whether each replica has a copy of the variables made in the scope.
+        one_program: whether the replicas are those of one program, which sees the values of all.
+        packing: how gradients are put together into messages.
     """
 
-    def __init__(self, devices: tuple[str, ...], group: Group | None = None):
+    mirrors = False
+    one_program = False
+
+    def __init__(
+        self,
+        devices: tuple[str, ...],
+        group: Group | None = None,
+        packing: Packing = Packing(),  # noqa: B008 (it is immutable)
+    ):
         self.group = group
+        self.packing = packing
         self._devices = devices
         self.extended = StrategyExtended(self)
         rank = group.rank if group is not None else 0
         self.replica_context = ReplicaContext(self, rank)
+        self.streams = ReplicaStreams(rank)
 
     @property
     def num_replicas_in_sync(self) -> int:
         return self.group.size if self.group is not None else 1
+
+    @property
+    def _local_replicas(self) -> int:
+        """The number of replicas that the program sees."""
+        return self.num_replicas_in_sync if self.one_program else 1
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the files of the program."""
+        return self.group is None or self.group.rank == 0
 
     @property
     def cluster_resolver(self):
@@ -245,6 +336,16 @@ class Strategy:
     def scope(self) -> _context.Scope:
         """The context in which variables and models of this strategy are made."""
         return _context.Scope(self)
+
+    def _distributed(self, value):
+        """A value of this replica as the program sees it.
+
+        Text, truth values and variables are the same on all replicas.
+        """
+        if self.group is None or not self.one_program:
+            return value
+        same = value is None or isinstance(value, (str, bytes, bool, variables.Variable))
+        return value if same or isinstance(value, PerReplica) else PerReplica(value)
 
     def run(self, fn, args=(), kwargs=None, options=None):
         """Calls `fn` on each replica.
@@ -255,19 +356,27 @@ class Strategy:
             options: `RunOptions`.
 
         Returns:
-            What `fn` returns; with several replicas, tensors become per-replica values.
+            What `fn` returns; with several replicas, values that may differ between them become
+            per-replica values.
 
         Raises:
             ValueError: if `args` is no sequence.
+            RuntimeError: in the code of a replica.
         """
+        _context.require_cross_replica()
         if not isinstance(args, (list, tuple)):
             raise ValueError(f"positional args must be a list or tuple, got {type(args)}")
+        given = [v for v in nest.flatten((tuple(args), kwargs or {})) if is_tensor_type(v)]
         args, kwargs = nest.map_structure(local_component, (tuple(args), kwargs or {}))
-        with _context.InReplica(self, self.replica_context):
+        with _context.InReplica(self):
             result = fn(*args, **kwargs)
         if self.group is None:
             return result
-        return nest.map_structure(lambda v: v if v is None else PerReplica(v), result)
+
+        def distributed(value):  # an argument that all share stays what it is
+            return value if any(value is v for v in given) else self._distributed(value)
+
+        return nest.map_structure(distributed, result)
 
     def reduce(self, reduce_op, value, axis):
         """Combines a value over the replicas, and over an axis of each if one is given.
@@ -275,73 +384,100 @@ class Strategy:
         Args:
             reduce_op: SUM or MEAN (of all elements along the axis on all replicas).
             value: a per-replica value or a tensor; structures are combined part by part.
-            axis: the axis to reduce within each replica, or None.
+            axis: the axis (or axes) to reduce within each replica, or None.
 
         Returns:
             A tensor, the same on every process.
 
         Raises:
-            ValueError: if the op is unknown.
+            ValueError: if the op is unknown, an axis is out of range, or a value that does not
+                differ between several replicas is to be summed without an axis.
+            RuntimeError: in the code of a replica.
         """
+        _context.require_cross_replica()
         op = as_reduce_op(reduce_op)
         return nest.map_structure(lambda v: self._reduce_one(op, v, axis), value)
 
     def _reduce_one(self, op, value, axis):
-        distributed = isinstance(value, PerReplica)
+        mean = op is ReduceOp.MEAN
+        differs = isinstance(value, PerReplica) or not self.one_program
+        if axis is None and self.group is not None and not differs:
+            if mean or (not is_tensor_type(value) and np.all(value == 0)):
+                return value
+            raise ValueError(
+                f"A non-DistributedValues value {value} cannot be reduced with the given reduce op "
+                f"{op}."
+            )
         data = to_torch(local_component(value))
         count = 1
         if axis is not None:
             axes = [axis] if isinstance(axis, int) else list(axis)
             for a in axes:
+                if not -data.dim() <= a < data.dim():
+                    raise ValueError(
+                        f"Invalid reduction dimension {a} for input with {data.dim()} dimensions."
+                    )
                 count = count * data.shape[a]
-            total = torch.sum(data, tuple(axes), dtype=data.dtype)
-        else:
-            total = data
-        if self.group is not None and distributed:
-            total = self.group.all_reduce(total)
-            counts = torch.full((), count, dtype=torch.int64)
-            count = self.group.all_reduce(counts) if op is ReduceOp.MEAN else count
-        if op is ReduceOp.MEAN:
-            if total.dtype.is_floating_point or total.dtype.is_complex:
-                total = total / count
-            else:
-                total = torch.div(total, count, rounding_mode="trunc").to(data.dtype)
-        return wrap(total)
+            data = torch.sum(data, tuple(axes), dtype=data.dtype)
+        if self.group is not None:
+            sums = [data]
+            if mean:
+                sums.append(torch.scalar_tensor(count, dtype=torch.int64))
+            data, *counts = self.group.all_reduce_many(sums)
+            count = counts[0] if mean else count
+        if mean:
+            if not (data.is_floating_point() or data.is_complex()):
+                data = data.to(torch.float64)
+            data = data / count
+        return wrap(data)
 
     def gather(self, value, axis: int):
-        """The values of all replicas, joined along `axis`, on every process."""
+        """The values of all replicas, joined along `axis`, on every process.
+
+        Raises:
+            RuntimeError: in the code of a replica.
+            InvalidArgumentError: if a value has no such axis.
+        """
+        _context.require_cross_replica()
 
         def one(v):
             data = to_torch(local_component(v))
-            if self.group is None or not isinstance(v, PerReplica):
-                return wrap(data)
-            return wrap(self.gather_raw(data, axis))
+            if isinstance(v, PerReplica) or not self.one_program:
+                data = self._gather_raw(data, axis)
+            return wrap(data)
 
         return nest.map_structure(one, value)
 
-    def gather_raw(self, data: torch.Tensor, axis: int) -> torch.Tensor:
+    def _gather_raw(self, data: torch.Tensor, axis: int) -> torch.Tensor:
         """Joins the replicas' raw tensors, whose sizes along `axis` may differ."""
+        rank = data.dim()
+        if not rank:
+            raise errors.InvalidArgumentError(
+                None, None, "ConcatOp : Can't concatenate scalars (use tf.stack instead)"
+            )
+        if not -rank <= axis < rank:
+            raise errors.InvalidArgumentError(
+                None, None,
+                f"ConcatOp : Expected concatenating dimensions in the range [-{rank}, {rank}), but "
+                f"got {axis}",
+            )  # fmt: skip
         if self.group is None:
             return data
-        size = torch.tensor(data.shape[axis])
-        sizes = [int(s) for s in self.group.all_gather(size)]
+        size = torch.scalar_tensor(data.shape[axis], dtype=torch.int64)
+        sizes = [s.item() for s in self.group.all_gather(size)]
         most = max(sizes)
-        if most > data.shape[axis]:
-            padding = list(data.shape)
-            padding[axis] = most - data.shape[axis]
-            data = torch.cat([data, data.new_zeros(padding)], axis)
+        padding = list(data.shape)
+        padding[axis] = most - data.shape[axis]
+        data = torch.cat([data, data.new_zeros(padding)], axis)
         parts = self.group.all_gather(data)
         return torch.cat([p.narrow(axis, 0, s) for p, s in zip(parts, sizes, strict=True)], axis)
 
     def experimental_local_results(self, value) -> tuple:
-        """The components of a per-replica value, one for each replica of this machine."""
-        if isinstance(value, PerReplica):
-            gathered = self.group.all_gather_objects(_to_host(value.local))
-            return tuple(_from_host(v) for v in gathered)
-        if nest.is_nested(value) and any(isinstance(v, PerReplica) for v in nest.flatten(value)):
-            local = nest.map_structure(lambda v: _to_host(local_component(v)), value)
-            gathered = self.group.all_gather_objects(local)
-            return tuple(nest.map_structure(_from_host, v) for v in gathered)
+        """The components of a per-replica value, one for each replica of this program."""
+        if isinstance(value, DistributedVariable) and self.one_program:
+            return components_of_variable(value)
+        if any(isinstance(v, PerReplica) for v in nest.flatten(value)):
+            return components_of(value)
         return (value,)
 
     def experimental_distribute_dataset(self, dataset, options=None):
@@ -356,30 +492,33 @@ class Strategy:
         return distribute_dataset(dataset, self, options)
 
     def distribute_datasets_from_function(self, dataset_fn, options=None):
-        """A dataset from `dataset_fn(InputContext)`, which batches by the replica's size."""
-        from torchtf.distribute._input import DistributedDataset
+        """A dataset from `dataset_fn(InputContext)`, which batches by the replica's size.
 
-        context = InputContext(
-            self.num_replicas_in_sync, self.replica_context.replica_id_in_sync_group,
-            self.num_replicas_in_sync,
-        )  # fmt: skip
-        return DistributedDataset(dataset_fn(context), self)
+        The replicas of one program take the elements of one dataset in turns; each worker of
+        several has a dataset of its own.
+
+        Args:
+            dataset_fn: called once in each process.
+            options: `tf.distribute.InputOptions`.
+        """
+        from torchtf.distribute._input import DistributedDataset, Turns
+
+        count = self.num_replicas_in_sync
+        if self.one_program or self.group is None:
+            context = InputContext(num_replicas_in_sync=count)
+        else:
+            context = InputContext(count, self.group.rank, count)
+        dataset = dataset_fn(context)
+        if self.group is not None and self.one_program:
+            dataset = Turns(dataset, self.group)
+        return DistributedDataset(dataset, self)
 
     experimental_distribute_datasets_from_function = distribute_datasets_from_function
 
     def experimental_distribute_values_from_function(self, value_fn):
         """A per-replica value from `value_fn(ValueContext)`."""
-        rank = self.replica_context.replica_id_in_sync_group
-        value = value_fn(ValueContext(rank, self.num_replicas_in_sync))
-        return value if self.group is None else PerReplica(value)
-
-
-def _to_host(value):
-    return None if value is None else convert_to_tensor(value)
-
-
-def _from_host(value):
-    return value
+        rank = self.group.rank if self.group is not None else 0
+        return self._distributed(value_fn(ValueContext(rank, self.num_replicas_in_sync)))
 
 
 class _DefaultStrategy(Strategy):
@@ -392,14 +531,3 @@ class _DefaultStrategy(Strategy):
 @functools.cache
 def default_strategy() -> Strategy:
     return _DefaultStrategy()
-
-
-def _share_initial_value(variable) -> None:
-    """Variables made in the scope of a strategy start from rank 0's value."""
-    strategy = _context.get_strategy()
-    variable._strategy = strategy
-    if strategy.group is not None and isinstance(variable._value, torch.Tensor):
-        variable._value = strategy.group.broadcast(variable._value)
-
-
-variables.creation_hooks.append(_share_initial_value)

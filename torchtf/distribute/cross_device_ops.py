@@ -1,14 +1,18 @@
 """Choices of how replicas combine their values.
 
-With replicas in processes the backend (NCCL or gloo) picks its algorithm itself. The classes exist
-so that programs that name one run; what they combine is the same.
+With replicas in processes the backend (NCCL or gloo) picks its algorithm itself; `num_packs` says
+how many messages the gradients make.
 """
 
 from __future__ import annotations
 
+from torchtf.distribute._buckets import Packing
+
 
 class CrossDeviceOps:
     """Combines values over replicas (source: `tf.distribute.CrossDeviceOps`)."""
+
+    packing = Packing()
 
     def reduce(self, reduce_op, per_replica_value, destinations, options=None):
         """The combined value, on every process."""
@@ -23,26 +27,35 @@ class CrossDeviceOps:
         return tensor
 
 
-class NcclAllReduce(CrossDeviceOps):
-    """NCCL's all-reduce: the backend on GPUs."""
+class _Packed(CrossDeviceOps):
+    """An all-reduce of gradients in packs.
+
+    Args:
+        num_packs: the number of messages; 0 sends each gradient by itself.
+
+    Raises:
+        ValueError: for a negative number.
+    """
+
+    _name = ""
 
     def __init__(self, num_packs: int = 1):
         if num_packs < 0:
-            raise ValueError(
-                f"NCCL all-reduce requires num_packs >= 0, but {num_packs} is specified"
-            )
+            raise ValueError(f"{self._name} requires num_packs >= 0, but {num_packs} is specified")
         self.num_packs = num_packs
+        self.packing = Packing(packs=num_packs)
 
 
-class HierarchicalCopyAllReduce(CrossDeviceOps):
+class NcclAllReduce(_Packed):
+    """NCCL's all-reduce: the backend on GPUs (source: same name in TF)."""
+
+    _name = "NCCL all-reduce"
+
+
+class HierarchicalCopyAllReduce(_Packed):
     """An all-reduce for machines whose GPUs form two groups; NCCL finds such paths itself."""
 
-    def __init__(self, num_packs: int = 1):
-        if num_packs < 0:
-            raise ValueError(
-                f"HierarchicalCopy requires num_packs >= 0, but {num_packs} is specified"
-            )
-        self.num_packs = num_packs
+    _name = "HierarchicalCopy"
 
 
 class ReductionToOneDevice(CrossDeviceOps):

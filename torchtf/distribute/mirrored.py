@@ -6,6 +6,7 @@ import os
 
 from torchtf.core import device
 from torchtf.distribute import _group, _spawn
+from torchtf.distribute._buckets import Packing
 from torchtf.distribute._strategy import Strategy
 
 _PREFIX = "/job:localhost/replica:0/task:0/device:"
@@ -44,12 +45,15 @@ class MirroredStrategy(Strategy):
 
     Args:
         devices: names such as `["/gpu:0", "/gpu:1"]`; all GPUs by default, else the CPU.
-        cross_device_ops: how replicas combine values; the backend decides by itself.
+        cross_device_ops: how replicas combine values. The backend picks the algorithm; the
+            `num_packs` of an all-reduce says how many messages the gradients make.
 
     Raises:
-        ValueError: for malformed device names.
+        ValueError: for malformed device names, or if their number is not that of the processes.
         RuntimeError: if several devices are asked for where no script can be started again.
     """
+
+    mirrors = one_program = True
 
     def __init__(self, devices=None, cross_device_ops=None):
         from torchtf.distribute.cross_device_ops import CrossDeviceOps
@@ -59,17 +63,31 @@ class MirroredStrategy(Strategy):
                 f"cross_device_ops must be a tf.distribute.CrossDeviceOps, got {cross_device_ops!r}"
             )
         self._cross_device_ops = cross_device_ops
-        group = None
-        if _group.launched():
-            group = _group.join()
-            names = tuple(f"{_PREFIX}{_kind()}:{i}" for i in range(group.size))
-        else:
-            names = _device_names(devices)
-            if len(names) > 1 and os.environ.get("TORCHTF_SPAWN") != "0":
-                group = _spawn.start_other_ranks(len(names))
-            elif len(names) > 1:
-                names = names[:1]
-        super().__init__(names, group)
+        names, group = _join(devices)
+        packing = Packing() if cross_device_ops is None else cross_device_ops.packing
+        super().__init__(names, group, packing)
+
+
+def _join(devices) -> tuple[tuple[str, ...], _group.Group | None]:
+    """The devices of a strategy, and the processes that hold its replicas if it has several."""
+    under_launcher = _group.launched() and not _spawn.spawned()
+    if under_launcher and devices is None:
+        group = _group.join()
+        return tuple(f"{_PREFIX}{_kind()}:{i}" for i in range(group.size)), group
+    names = _device_names(devices)
+    if len(names) == 1:
+        return names, None
+    if not _group.launched():
+        if os.environ.get("TORCHTF_SPAWN") == "0":
+            return names[:1], None
+        return names, _spawn.start_other_ranks(len(names))
+    group = _group.join()
+    if group.size != len(names):
+        raise ValueError(
+            f"MirroredStrategy on {len(names)} devices needs as many processes, but the launcher "
+            f"(or an earlier strategy) made {group.size}; leave `devices` out to use all of them."
+        )
+    return names, group
 
 
 def _kind() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 from torchtf.distribute import _group
+from torchtf.distribute._buckets import Packing
 from torchtf.distribute._strategy import Strategy
 from torchtf.distribute.cluster_resolver import TFConfigClusterResolver
 from torchtf.distribute.mirrored import _kind
@@ -49,6 +50,12 @@ class CommunicationOptions:
         self.timeout_seconds = timeout_seconds
         self.implementation = implementation
 
+    @property
+    def packing(self) -> Packing:
+        return (
+            Packing(self.bytes_per_pack, self.bytes_per_pack) if self.bytes_per_pack else Packing()
+        )
+
 
 _BACKENDS = {
     CommunicationImplementation.AUTO: None,
@@ -68,6 +75,8 @@ class MultiWorkerMirroredStrategy(Strategy):
         communication_options: which library carries the collectives.
     """
 
+    mirrors = True
+
     def __init__(self, cluster_resolver=None, communication_options=None):
         self._resolver = cluster_resolver or TFConfigClusterResolver()
         self._options = communication_options or CommunicationOptions()
@@ -78,15 +87,18 @@ class MultiWorkerMirroredStrategy(Strategy):
             )
         group = None
         if _group.launched():
-            group = _group.join(backend=backend)
+            group = _group.join(backend=backend, timeout=self._options.timeout_seconds)
         else:
             addresses, rank = self._cluster()
             if len(addresses) > 1:
-                group = _group.join(rank, len(addresses), f"tcp://{addresses[0]}", backend)
+                group = _group.join(
+                    rank, len(addresses), f"tcp://{addresses[0]}", backend,
+                    self._options.timeout_seconds,
+                )  # fmt: skip
         size = group.size if group is not None else 1
         job = "worker" if group is not None else "localhost"
         devices = tuple(f"/job:{job}/replica:0/task:{i}/device:{_kind()}:0" for i in range(size))
-        super().__init__(devices, group)
+        super().__init__(devices, group, self._options.packing)
 
     def _cluster(self) -> tuple[list[str], int]:
         """The addresses of the training tasks, rank 0 first, and the rank of this one."""

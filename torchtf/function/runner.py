@@ -61,9 +61,9 @@ def callable_of(node: torch.fx.Node) -> Callable:
 
 def _is_changed(node: torch.fx.Node) -> bool:
     """Whether an op changes the value of `node`, or of a view of it, in place."""
-    from torchtf.function.trace import _mutated_arguments, _views
+    from torchtf.function.trace import mutated_arguments, views
 
-    return any(view in _mutated_arguments(user) for view in _views(node) for user in view.users)
+    return any(view in mutated_arguments(user) for view in views(node) for user in view.users)
 
 
 def _identity(x):

@@ -529,6 +529,10 @@ logging.getLogger("torch._subclasses.fake_tensor").addFilter(_not_while_tracing)
 scope_factories: list[Callable[[Trace], contextlib.AbstractContextManager]] = []
 
 
+# functions of an FX graph that bring each finished one into a better order
+graph_passes: list[Callable[[torch.fx.Graph], None]] = []
+
+
 def default_scopes(under_way: Trace) -> list:
     """The contexts that every trace enters."""
     return [make(under_way) for make in scope_factories]
@@ -584,6 +588,8 @@ def _finish(module: torch.fx.GraphModule, under_way: Trace, names, count: int) -
     _protect_mutated(fx_graph, under_way)
     _copy_escaping_variables(fx_graph, under_way)
     fx_graph.eliminate_dead_code(has_effect)
+    for improve in graph_passes:
+        improve(fx_graph)
     module.recompile()
     return [value for value, _ in outer.values()]
 
@@ -613,14 +619,14 @@ def has_effect(node: torch.fx.Node) -> bool:
     )
 
 
-def _mutated_arguments(node: torch.fx.Node) -> list[torch.fx.Node]:
+def mutated_arguments(node: torch.fx.Node) -> list[torch.fx.Node]:
     """The nodes that a call changes in place."""
     changed: list[torch.fx.Node] = []
     for module in staged.sub_modules(node):
         inputs = [n for n in module.graph.nodes if n.op == "placeholder"]
         operands = staged.operands(node)
         for inner in module.graph.nodes:
-            changed += [operands[inputs.index(n)] for n in _mutated_arguments(inner) if n in inputs]
+            changed += [operands[inputs.index(n)] for n in mutated_arguments(inner) if n in inputs]
     schema = getattr(node.target, "_schema", None)
     if schema is None or not schema.is_mutable:
         return changed
@@ -639,7 +645,7 @@ def _is_view(node: torch.fx.Node) -> bool:
     )
 
 
-def _views(node: torch.fx.Node) -> list[torch.fx.Node]:
+def views(node: torch.fx.Node) -> list[torch.fx.Node]:
     """The nodes that share memory with `node`, itself included."""
     found = [node]
     for item in found:
@@ -647,16 +653,23 @@ def _views(node: torch.fx.Node) -> list[torch.fx.Node]:
     return found
 
 
+def memory_of(node: torch.fx.Node) -> torch.fx.Node:
+    """The node whose memory `node` is a view of; itself if it is none."""
+    while _is_view(node) and node.args and isinstance(node.args[0], torch.fx.Node):
+        node = node.args[0]
+    return node
+
+
 def _protect_mutated(fx_graph: torch.fx.Graph, under_way: Trace) -> None:
     """Copies what an in-place update would change under a later reader."""
     order = {node: i for i, node in enumerate(fx_graph.nodes)}
     captures = {c.node: c for c in under_way.captures.values()}
     for node in list(fx_graph.nodes):
-        for target in _mutated_arguments(node):
+        for target in mutated_arguments(node):
             capture = captures.get(target)
             if capture is not None:
                 capture.mutated = True
-            for view in _views(target)[1:]:
+            for view in views(target)[1:]:
                 late = [u for u in view.users if order[u] > order[node]]
                 if order[view] < order[node] and late:
                     with fx_graph.inserting_after(view):
@@ -671,12 +684,12 @@ def _copy_escaping_variables(fx_graph: torch.fx.Graph, under_way: Trace) -> None
     aliases = set()
     for capture in under_way.captures.values():
         if capture.is_variable:
-            aliases.update(_views(capture.node))
+            aliases.update(views(capture.node))
     for node in fx_graph.nodes:  # what comes out of a branch may be what went in
         if staged.sub_modules(node) and any(n in aliases for n in staged.operands(node)):
-            aliases.update(_views(node))
+            aliases.update(views(node))
             for part in node.users:
-                aliases.update(_views(part))
+                aliases.update(views(part))
     output = next(iter(reversed(fx_graph.nodes)))
     seen: set = set()
     results = []

@@ -6,17 +6,19 @@ Contract:
   replica, so that each has all results.
 - Gradients are summed where an optimizer takes them, before clipping; a loss that averages over its
   batch is divided by the number of replicas. So the update is that of the global batch.
-- Statistics that a step writes to untrained variables (batch normalization's) are averaged, metrics
-  are added up when their results are read. All replicas hold equal weights at every step.
+- Statistics that a replica writes to untrained variables (batch normalization's) are averaged at
+  the end of its function, metrics are added up when their results are read. All replicas hold
+  equal weights at every step.
 - Files are written by the chief, rank 0, alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -29,6 +31,15 @@ from keras.src.trainers.trainer import Trainer
 from torchtf.core.convert import to_torch
 from torchtf.keras._patch import own_attribute, replaces
 from torchtf.keras._side import on_keras_side
+from torchtf.keras._variable import assignment_hooks
+
+
+class _State(threading.local):
+    summed = False  # the metrics read now hold the sums of all replicas already
+    updating = False  # an optimizer is at work
+
+
+_state = _State()
 
 
 def _strategy_in_force() -> Any:
@@ -54,18 +65,48 @@ def unscale_loss_for_distribution(value: Any) -> Any:
     return value if count == 1 else value * count
 
 
-def sum_over_replicas(grads: list[torch.Tensor | None]) -> list[torch.Tensor | None]:
-    """Gradients added up over the replicas, if this is the code of one of several."""
+def _strategy_of_replica() -> Any:
+    """The strategy one of whose several replicas runs this code, or None."""
     strategy = _strategy_in_force()
     if strategy is None or strategy.group is None:
-        return grads
+        return None
     from torchtf.distribute import in_cross_replica_context
 
-    if in_cross_replica_context():
+    return None if in_cross_replica_context() else strategy
+
+
+def sum_over_replicas(grads: list[torch.Tensor | None]) -> list[torch.Tensor | None]:
+    """Gradients added up over the replicas, if this is the code of one of several."""
+    strategy = _strategy_of_replica()
+    if strategy is None:
         return grads
     dense = [to_torch(g) for g in grads if g is not None]
-    reduced = iter(strategy.group.all_reduce_many(dense))
+    reduced = iter(strategy.group.all_reduce_many(dense, packing=strategy.packing))
     return [None if g is None else next(reduced) for g in grads]
+
+
+def on_all_replicas(condition: torch.Tensor) -> torch.Tensor:
+    """Whether a condition holds on every replica, if this is the code of one of several."""
+    strategy = _strategy_of_replica()
+    if strategy is None:
+        return condition
+    return strategy.group.all_reduce(condition.to(torch.int32), "min").to(torch.bool)
+
+
+def synchronized_moments(x: torch.Tensor, axes: Any, keepdims: bool) -> Any:
+    """The mean and the variance over the batches of all replicas, in one message."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    wide = x.to(dtype)
+    sums = [torch.sum(part, axes, keepdim=True) for part in (wide, wide.square())]
+    count = torch.scalar_tensor(x.numel(), dtype=dtype, device=x.device) / sums[0].numel()
+    strategy = _strategy_of_replica()
+    if strategy is not None:
+        *sums, count = strategy.group.all_reduce_many([*sums, count])
+    mean = sums[0] / count.clamp_min(1)
+    variance = (sums[1] / count.clamp_min(1) - mean.square()).clamp_min(0)
+    if not keepdims:
+        mean, variance = mean.squeeze(axes), variance.squeeze(axes)
+    return mean.to(x.dtype), variance.to(x.dtype)
 
 
 _init_trainer = own_attribute(Trainer, "__init__")
@@ -96,7 +137,7 @@ def server_strategy_of(model: Any) -> Any:
 
 
 def in_replica(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A step as a replica runs it: in its context, its statistics averaged at the end."""
+    """A step as a replica runs it: in its context."""
     strategy = strategy_of(model)
     if strategy is None:
         return step
@@ -105,22 +146,60 @@ def in_replica(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def run(data: Any) -> Any:
         from torchtf.distribute._context import InReplica
 
-        with InReplica(strategy, strategy.replica_context):
-            result = step(data)
-            on_keras_side(_average, (strategy.group, model.non_trainable_variables))
-        return result
+        with InReplica(strategy):
+            return step(data)
 
     return run
 
 
+# statistics that the replica under way has written, by identity
+_written: dict[int, Any] = {}
+
+
+def note_statistics(*variables: Any) -> None:
+    """Tells that untrained variables were written by what may be one of several replicas."""
+    if _strategy_of_replica() is None:
+        return
+    from torchtf.distribute._context import at_end_of_replica
+
+    if _average not in at_end_of_replica:
+        at_end_of_replica.append(_average)
+    _written.update((id(v), v) for v in variables)
+
+
+def _note_assignment(variable: Any) -> None:
+    statistic = variable.aggregation in ("none", "mean") and not variable.trainable
+    if statistic and not _state.updating and variable._value.is_floating_point():
+        note_statistics(variable)
+
+
+assignment_hooks.append(_note_assignment)
+
+
+@contextlib.contextmanager
+def updating() -> Iterator[None]:
+    """Within it an optimizer writes its own variables, which are the same on all replicas."""
+    _state.updating = True
+    try:
+        yield
+    finally:
+        _state.updating = False
+
+
 @torch.no_grad()
-def _average(group: Any, variables: list[Any]) -> None:
-    floats = [v for v in variables if v.value.is_floating_point()]
-    if floats:
-        for v, mean in zip(
-            floats, group.all_reduce_many([v.value for v in floats], "avg"), strict=True
-        ):
+def _average(strategy: Any) -> None:
+    """Brings the statistics together that a replica's function has written."""
+    variables = list(_written.values())
+    _written.clear()
+    if not variables:
+        return
+
+    def average() -> None:
+        means = strategy.group.all_reduce_many([v.value for v in variables], "avg")
+        for v, mean in zip(variables, means, strict=True):
             v.assign(mean)
+
+    on_keras_side(average)
 
 
 def share(model: Any, batch: Any) -> Any:
@@ -138,13 +217,6 @@ def share(model: Any, batch: Any) -> Any:
         return share_of(x, group.rank, group.size)
 
     return tree.map_structure(part, batch)
-
-
-class _State(threading.local):
-    summed = False  # the metrics read now hold the sums of all replicas already
-
-
-_state = _State()
 
 
 def with_all_states(owner: Any, variables: list[Any], read: Callable[[], Any]) -> Any:

@@ -22,6 +22,7 @@ from keras.src.layers.core.dense import Dense
 from keras.src.layers.normalization.batch_normalization import BatchNormalization
 from keras.src.utils.argument_validation import standardize_tuple
 
+from torchtf.keras._distribute import note_statistics, synchronized_moments
 from torchtf.keras._patch import own_attribute, replaces
 
 _CONV = {1: tnn.conv1d, 2: tnn.conv2d, 3: tnn.conv3d}
@@ -224,6 +225,48 @@ def _pooling_arguments(
     return (_to_channels_first(x) if channels_last else x), window, strides, channels_last
 
 
+_batch_norm_init = own_attribute(BatchNormalization, "__init__")
+
+
+@replaces(BatchNormalization, "__init__")
+def batch_norm_init(
+    self: Any,
+    axis: int = -1,
+    momentum: float = 0.99,
+    epsilon: float = 1e-3,
+    center: bool = True,
+    scale: bool = True,
+    beta_initializer: Any = "zeros",
+    gamma_initializer: Any = "ones",
+    moving_mean_initializer: Any = "zeros",
+    moving_variance_initializer: Any = "ones",
+    beta_regularizer: Any = None,
+    gamma_regularizer: Any = None,
+    beta_constraint: Any = None,
+    gamma_constraint: Any = None,
+    renorm: bool = False,
+    renorm_clipping: Any = None,
+    renorm_momentum: float = 0.99,
+    synchronized: bool = False,
+    **kwargs: Any,
+) -> None:
+    given = dict(locals())  # Keras reads the names of the arguments off the signature
+    for name in ("self", "kwargs", "synchronized"):
+        del given[name]
+    _batch_norm_init(self, **given, **kwargs)
+    self.synchronized = synchronized
+
+
+_moments = own_attribute(keras_nn, "moments")
+
+
+@replaces(keras_nn, "moments")
+def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> Any:
+    if not synchronized:
+        return _moments(x, axes, keepdims)
+    return synchronized_moments(convert_to_tensor(x), axes, keepdims)
+
+
 _batch_norm_call = own_attribute(BatchNormalization, "call")
 
 
@@ -235,6 +278,7 @@ def batch_norm_call(
     native = (
         mask is None
         and not self.renorm
+        and not self.synchronized
         and inputs.is_floating_point()
         and inputs.dtype != torch.float64
         and inputs.device.type != "meta"
@@ -258,6 +302,7 @@ def batch_norm_call(
             batch_variance = inverse_std.pow(-2).sub_(self.epsilon)
             mean.lerp_(batch_mean.to(mean.dtype), 1.0 - self.momentum)
             variance.lerp_(batch_variance.to(variance.dtype), 1.0 - self.momentum)
+        note_statistics(self.moving_mean, self.moving_variance)
     else:
         y = tnn.batch_norm(x, mean, variance, gamma, beta, False, 0.0, self.epsilon)
     return cast(y.movedim(1, axis), self.compute_dtype)

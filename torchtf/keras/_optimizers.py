@@ -33,7 +33,7 @@ from keras.src.optimizers.base_optimizer import BaseOptimizer
 
 from torchtf.core.convert import to_torch
 from torchtf.core.indexed_slices import IndexedSlices
-from torchtf.keras._distribute import sum_over_replicas
+from torchtf.keras._distribute import on_all_replicas, sum_over_replicas, updating
 from torchtf.keras._patch import own_attribute, replaces
 from torchtf.keras._side import inward
 from torchtf.keras._trace import tracing
@@ -317,7 +317,8 @@ def _apply_to_all(self: Any, grads: Any, trainable_variables: Any = None) -> Non
     )
     if trainable_variables is not None:
         trainable_variables = [for_optimizer(v) for v in trainable_variables]
-    _apply(self, grads, trainable_variables)
+    with updating():
+        _apply(self, grads, trainable_variables)
     for variable in trainable_variables or self._trainable_variables:
         if type(variable) is TrainedVariable:
             variable.store()
@@ -533,6 +534,7 @@ def _common_apply(self: Any, grads: Any, trainable_variables: Any = None) -> Non
     every = [g for g in grads if g is not None]
     norms = torch._foreach_norm(every, float("inf"))
     finite = torch.isfinite(torch.stack([n.to(torch.float32) for n in norms])).all()
+    finite = on_all_replicas(finite)
     scaled = [grads[i] for i in present]
     for i, g in zip(present, torch._foreach_mul(scaled, 1 / scale) if scaled else (), strict=True):
         grads[i] = g

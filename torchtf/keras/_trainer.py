@@ -140,8 +140,10 @@ def _make(name: str, step_name: str, over_batches: Callable[[list[Any]], Any]) -
         else:
             step = _traced(self, in_replica(self, step))
 
-            def run(batches: Iterable[Any]) -> Any:
-                return over_batches([step(outward(share(self, data))) for data in batches])
+            def run(batches: Iterable[Any], shared: bool = True) -> Any:
+                if shared:
+                    batches = (share(self, data) for data in batches)
+                return over_batches([step(outward(data)) for data in batches])
 
         run.traced = None if self.run_eagerly else step  # type: ignore[attr-defined]
         setattr(self, attribute, run)
@@ -488,7 +490,8 @@ def _on_batch(model: Any, kind: str, data: Any, return_dict: bool) -> Any:
     on_keras_side(model._symbolic_build, (), {"data_batch": data})
     getattr(model, f"make_{kind}_function")()
     model.reset_metrics()
-    logs = pythonify_logs(getattr(model, f"{kind}_function")([data]))
+    # every replica computes the whole batch, as in TensorFlow
+    logs = pythonify_logs(getattr(model, f"{kind}_function")([data], shared=False))
     return logs if return_dict else model._flatten_metrics_in_order(logs)
 
 

@@ -10,6 +10,7 @@ Contract:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -109,8 +110,14 @@ def _initialize(self: Any, value: Any) -> None:
     self._value = torch.nn.Parameter(data, requires_grad=self.trainable and floating)
 
 
+# called with each variable that is assigned to: strategies keep account of them
+assignment_hooks: list[Callable[[Any], None]] = []
+
+
 @replaces(Variable, "_direct_assign")
 def _direct_assign(self: Any, value: torch.Tensor) -> None:
+    for note in assignment_hooks:
+        note(self)
     trace = graph.state.trace
     if trace is not None:
         trace.write(self, _unshared(value, trace))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import torch
 from torch.nn import functional
@@ -217,11 +218,19 @@ def l2_loss(t: Float):
 # -- averages over replicas
 
 
-def _replicas() -> int:
-    try:
-        from torchtf import distribute
-    except ImportError:
+def _replicas(caller: str) -> int:
+    """
+    Raises:
+        RuntimeError: in cross-replica context.
+    """
+    distribute = sys.modules.get("torchtf.distribute")
+    if distribute is None:  # nobody has made a strategy
         return 1
+    if distribute.has_strategy() and distribute.in_cross_replica_context():
+        raise RuntimeError(
+            f"You are calling `{caller}` in cross replica context, while it was expected to be "
+            "called in replica context."
+        )
     return distribute.get_strategy().num_replicas_in_sync
 
 
@@ -236,7 +245,9 @@ def compute_average_loss(per_example_loss, sample_weight=None, global_batch_size
     Raises:
         ValueError: if the weights do not fit or the batch size is no scalar.
         TypeError: if the batch size is no integer.
+        RuntimeError: in cross-replica context.
     """
+    replicas = _replicas("compute_average_loss")
     loss = convert_to_tensor(per_example_loss)
     dtype = loss.dtype
     if sample_weight is not None:
@@ -255,7 +266,7 @@ def compute_average_loss(per_example_loss, sample_weight=None, global_batch_size
                 "Please specify `global_batch_size` when `per_example_loss` is a scalar."
             )
         first = array_ops.shape(loss)[0]
-        size = tf_math.multiply(first, _replicas())
+        size = tf_math.multiply(first, replicas)
     else:
         size = convert_to_tensor(global_batch_size)
         if size.shape.rank != 0:
@@ -285,7 +296,8 @@ def scale_regularization_loss(regularization_loss):
 
     Source: `tf.nn.scale_regularization_loss`.
     """
+    replicas = _replicas("scale_regularization_loss")
     if isinstance(regularization_loss, (list, tuple)):
         regularization_loss = array_ops.stack(list(regularization_loss))
     total = tf_math.reduce_sum(regularization_loss)
-    return tf_math.multiply(total, 1.0 / _replicas())
+    return tf_math.multiply(total, 1.0 / replicas)

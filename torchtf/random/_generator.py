@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+import sys
 
 import torch
 
@@ -26,6 +27,22 @@ def _state_size(algorithm: int) -> int:
     if algorithm not in _STATE_SIZES:
         raise _unsupported(algorithm)
     return _STATE_SIZES[algorithm]
+
+
+def _strategy():
+    """The distribution strategy in force, if one has been set."""
+    distribute = sys.modules.get("torchtf.distribute")
+    if distribute is None or not distribute.has_strategy():
+        return None
+    return distribute.get_strategy()
+
+
+def _replica() -> tuple[int, int] | None:
+    """The rank of the replica that runs this code and the number of replicas; None outside."""
+    strategy = _strategy()
+    if strategy is None or sys.modules["torchtf.distribute"].in_cross_replica_context():
+        return None
+    return strategy.replica_context._rank, strategy.num_replicas_in_sync
 
 
 def _signed(number):
@@ -63,7 +80,9 @@ class Generator:
     """A random number generator (source: `tf.random.Generator`).
 
     Its numbers are TensorFlow's. Its state is a `tf.Variable`, so it works in `tf.function`, where
-    each run of the graph goes on in the stream.
+    each run of the graph goes on in the stream. Replicas of a `tf.distribute.Strategy` draw
+    different numbers: each has a stream of its own in a generator made under the strategy; they
+    take turns in the stream of one made before.
 
     Args:
         copy_from: a generator to copy.
@@ -80,6 +99,7 @@ class Generator:
         if state is None or alg is None:
             raise ValueError("state and alg must both be given, or copy_from.")
         self._algorithm = algorithm_number(alg)
+        self._strategy = _strategy()
         if isinstance(state, Variable):
             self._state = state
         else:
@@ -165,7 +185,19 @@ class Generator:
         size = math.prod(to_shape(shape))
         if not isinstance(size, int):
             size = torch.scalar_tensor(size, dtype=torch.int64)
-        return self.skip(size)._data
+        context = _replica()
+        if context is None:
+            return self.skip(size)._data
+        rank, count = context
+        if self._strategy is None:  # the replicas draw from one stream, one after the other
+            self.skip(rank * size)
+            state = self.skip(size)._data
+            self.skip((count - 1 - rank) * size)
+            return state
+        state = self.skip(size)._data
+        number = torch.tensor([rank, 0], dtype=torch.int64)
+        key = _draw.from_state(torch.cat([number, state[2:]]), "full_int", [1], torch.int64)
+        return torch.cat([state[:2], key])
 
     def normal(self, shape, mean=0.0, stddev=1.0, dtype=dtypes.float32, name=None) -> Tensor:
         """Draws from a normal distribution."""

@@ -13,16 +13,20 @@ from torchtf.random._philox import Stream, from_op_seeds
 
 _DEFAULT_GLOBAL_SEED = 87654321
 _LARGEST = 2**31 - 1
+# what tells the op seeds of one replica from those of another
+_REPLICA_STRIDE = 1_000_003
 
 
 class _State:
     def __init__(self):
         self.seed = None
         self.op_seeds = None  # the generator of op seeds for ops without one
+        self.seedings = 0  # how often a seed was set
+        self.replica = 0  # the number of the replica of a distribution strategy that draws
         self.used: dict[tuple, int] = {}  # op with seeds -> blocks of its stream used up
 
 
-_state = _State()
+state = _State()
 
 
 def set_seed(seed) -> None:
@@ -47,29 +51,36 @@ def set_seed(seed) -> None:
     """
     if isinstance(seed, torch.Tensor) or not hasattr(seed, "__hash__"):
         seed = int(seed)
-    _state.seed = int(seed)
-    _state.op_seeds = random.Random(seed)
-    _state.used.clear()
+    state.seed = int(seed)
+    state.op_seeds = random.Random(seed)
+    state.seedings += 1
+    state.used.clear()
     for position in _positions:
         position.rewind()
     torch.manual_seed(int(seed))
 
 
+def seeding() -> tuple:
+    """What changes whenever a seed is set, here or on torch's generator."""
+    return state.seedings, torch.initial_seed()
+
+
 def global_seed():
     """The global seed, or None."""
-    return _state.seed
+    return state.seed
 
 
 def get_seed(op_seed):
     """The pair of seeds for an op, or (None, None): draw from nowhere in particular."""
-    if _state.seed is not None:
+    if state.seed is not None:
         if op_seed is None:
             under_way = graph.state.trace
             if under_way is None:
-                op_seed = _state.op_seeds.randint(0, _LARGEST)
+                op_seed = state.op_seeds.randint(0, _LARGEST)
             else:
                 op_seed = under_way.count_random_op()
-        seeds = int(_state.seed) % _LARGEST, int(op_seed) % _LARGEST
+            op_seed += state.replica * _REPLICA_STRIDE
+        seeds = int(state.seed) % _LARGEST, int(op_seed) % _LARGEST
     elif op_seed is not None:
         seeds = _DEFAULT_GLOBAL_SEED, int(op_seed) % _LARGEST
     else:
@@ -152,6 +163,6 @@ def reserve(op: str, op_seed, blocks: int, *key) -> Stream | None:
     if op_seed is None:  # its seed comes up once
         return stream
     key = (op, seeds, *key)
-    used = _state.used.get(key, 0)
-    _state.used[key] = used + blocks
+    used = state.used.get(key, 0)
+    state.used[key] = used + blocks
     return stream.skip(used)
