@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ import torchtf
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 CLUSTER = """
-    import json, os, sys
+    import json, os, sys, time
     import numpy as np
     import torchtf as tf
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
@@ -65,12 +66,51 @@ PROGRAM = (
         failure = ""
     except Exception as e:
         failure = str(e)
-    workers = coordinator.fetch([
-        coordinator.schedule(tf.distribute.coordinator.experimental_get_current_worker_index)
-        for _ in range(8)])
+    first = int(steps)
+
+    # the test kills worker 0 when it reads this, and starts it again
+    print("KILL", flush=True)
+    pids = set()
+
+    def who():
+        time.sleep(0.05)
+        return tf.distribute.coordinator.experimental_get_current_worker_index(), os.getpid()
+
+    def run_step(iterator):
+        time.sleep(0.02)
+        return step(iterator)
+
+    deadline = time.time() + 120
+    rounds = 0
+    while time.time() < deadline and len(pids) < 3:  # until the new worker has done something
+        for _ in range(10):
+            coordinator.schedule(run_step, args=(iterator,))
+        found = [coordinator.schedule(who) for _ in range(4)]
+        coordinator.join()
+        pids |= set(coordinator.fetch(found))
+        rounds += 1
+
+    def fit_data(context):
+        x = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
+        return tf.data.Dataset.from_tensor_slices((x, x @ true_w)).repeat().batch(16)
+
+    with strategy.scope():
+        model = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(1)])
+        model.compile(optimizer=tf.keras.optimizers.SGD(0.1), loss="mse")
+
+    class Marker(tf.keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                print("KILL", flush=True)
+
+    history = model.fit(
+        tf.keras.utils.experimental.DatasetCreator(fit_data), epochs=4, steps_per_epoch=20,
+        verbose=0, callbacks=[Marker()]).history["loss"]
     print(json.dumps([
-        int(steps), losses[0], losses[-1], w.numpy().tolist(),
-        [v.device for v in w.variables], type(w).__name__, failure, sorted(set(workers)),
+        first, losses[0], losses[-1], w.numpy().tolist(),
+        [v.device for v in w.variables], type(w).__name__, failure,
+        sorted({i for i, _ in pids}), len(pids), int(steps) - first - 10 * rounds, history,
+        int(model.optimizer.iterations),
     ]), flush=True)
     os._exit(0)
 """
@@ -88,7 +128,7 @@ def free_ports(count: int) -> list[int]:
 
 
 @pytest.mark.slow
-def test_workers_train_variables_that_live_on_servers(tmp_path):
+def test_workers_train_variables_that_live_on_servers_and_may_die(tmp_path):
     script = tmp_path / "cluster.py"
     script.write_text(textwrap.dedent(PROGRAM))
     tasks = [("ps", 0), ("ps", 1), ("worker", 0), ("worker", 1), ("chief", 0)]
@@ -96,23 +136,37 @@ def test_workers_train_variables_that_live_on_servers(tmp_path):
     cluster: dict = {}
     for job, _ in tasks:
         cluster.setdefault(job, []).append(f"127.0.0.1:{next(ports)}")
-    processes = {}
+
+    def start(job, index):
+        config = json.dumps({"cluster": cluster, "task": {"type": job, "index": index}})
+        return subprocess.Popen(
+            [sys.executable, str(script)],
+            env=os.environ | {"TF_CONFIG": config, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE if job == "chief" else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+
+    processes = {task: start(*task) for task in tasks}
+    limit = threading.Timer(300, processes["chief", 0].kill)
+    limit.start()
+    last_line, kills = "", 0
     try:
-        for job, index in tasks:
-            config = json.dumps({"cluster": cluster, "task": {"type": job, "index": index}})
-            processes[job, index] = subprocess.Popen(
-                [sys.executable, str(script)],
-                env=os.environ | {"TF_CONFIG": config, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"},
-                stdout=subprocess.PIPE if job == "chief" else subprocess.DEVNULL,
-                stdin=subprocess.DEVNULL,
-                text=True,
-            )
-        out, _ = processes["chief", 0].communicate(timeout=240)
+        for line in processes["chief", 0].stdout:
+            if line == "KILL\n":
+                kills += 1
+                processes["worker", 0].kill()
+                processes["worker", 0].wait()
+                processes["worker", 0] = start("worker", 0)
+            last_line = line
     finally:
+        limit.cancel()
         for process in processes.values():
             process.kill()
             process.wait()
-    steps, first, last, w, devices, kind, failure, workers = json.loads(out.splitlines()[-1])
+    (
+        steps, first, last, w, devices, kind, failure, workers, seen, repeated, history, iterations
+    ) = json.loads(last_line)  # fmt: skip
     assert steps == 60 and last < 0.1 * first
     np.testing.assert_allclose(w, [[1.0], [-2.0], [3.0], [0.5]], atol=0.2)
     assert kind == "ShardedVariable"
@@ -121,7 +175,10 @@ def test_workers_train_variables_that_live_on_servers(tmp_path):
         "/job:ps/replica:0/task:1",
     ]
     assert "a scheduled function is unwell" in failure
-    assert set(workers) <= {0, 1}
+    assert kills == 2 and workers == [0, 1] and seen == 3, "the new worker must rejoin"
+    # a function may run twice when its worker dies after the update
+    assert 0 <= repeated <= 1
+    assert history[-1] < 0.1 * history[0] and 80 <= iterations <= 81
 
 
 @pytest.mark.parametrize(

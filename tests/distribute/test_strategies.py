@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
 import sys
 import textwrap
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 
 import torchtf as tf
+from tests.distribute.launch import ENVIRONMENT, torchrun
 
 TWO_REPLICAS = """
     import json, os
@@ -51,19 +50,8 @@ TRAIN = """
 """
 
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PATH = os.pathsep.join([ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
-ENVIRONMENT = os.environ | {"PYTHONPATH": PATH, "OMP_NUM_THREADS": "1"}
-
-
 def last_json(text: str):
     return json.loads(text.strip().splitlines()[-1])
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def test_one_replica_leaves_values_as_they_are():
@@ -149,11 +137,7 @@ def test_replicas_train_like_one_process_on_the_global_batch(run_python, tmp_pat
     subprocess.run(
         [sys.executable, str(script), str(tmp_path)], check=True, timeout=200, env=ENVIRONMENT
     )
-    subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2",
-         "--master_addr=127.0.0.1", f"--master_port={free_port()}", str(script), str(tmp_path)],
-        check=True, timeout=300, env=ENVIRONMENT,
-    )  # fmt: skip
+    torchrun(2, script, tmp_path, timeout=300)
     alone, first, second = (
         json.loads((tmp_path / f"{name}.json").read_text()) for name in ("alone", "0", "1")
     )

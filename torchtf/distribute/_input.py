@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import torch
 
-from torchtf.core import errors, graph, nest
+from torchtf.core import dtypes, errors, graph, nest
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import Tensor, wrap
+from torchtf.data._dataset import Dataset
+from torchtf.data._files import FileSource
+from torchtf.data._options import AutoShardPolicy
+from torchtf.data._selection import Shard
+from torchtf.data._sources import Elements
 from torchtf.distribute._values import PerReplicaSpec
 
 
@@ -139,14 +145,68 @@ class DistributedDataset:
 def distribute_dataset(dataset, strategy, options=None) -> DistributedDataset:
     """Shares each global batch out: replica i of n gets the i-th n-th of its rows.
 
+    The workers of a `MultiWorkerMirroredStrategy` share out by the dataset's `AutoShardPolicy`:
+    the rows of each batch (DATA), the files it reads (FILE, and AUTO if it reads files), or nothing
+    (OFF, HINT: each worker computes all, in pieces of a replica's size).
+
     Raises:
         TypeError: unless it is a `tf.data.Dataset`.
+        NotFoundError: for FILE, if it reads no files.
+        InvalidArgumentError: for FILE and AUTO, if it reads fewer files than there are workers.
     """
     if not hasattr(dataset, "element_spec"):
         raise TypeError(f"A tf.data.Dataset is needed, got {dataset!r}")
-    if strategy.group is not None:
-        dataset = Shares(dataset, strategy.group)
-    return DistributedDataset(dataset, strategy)
+    return DistributedDataset(local_part(dataset, strategy), strategy)
+
+
+def local_part(dataset, strategy):
+    """What the replica of this process computes of a dataset of global batches."""
+    group = strategy.group
+    if group is None:
+        return dataset
+    if strategy.one_program or not isinstance(dataset, Dataset):
+        return Shares(dataset, group)
+    policy = dataset.options().experimental_distribute.auto_shard_policy
+    by_files = None
+    if policy in (AutoShardPolicy.FILE, AutoShardPolicy.AUTO):
+        by_files = with_files_of(dataset, group)
+        if by_files is None and policy is AutoShardPolicy.FILE:
+            raise errors.NotFoundError(None, None, "Found an unshardable source dataset")
+    if by_files is not None:
+        return Together(Pieces(by_files, group), group)
+    if policy in (AutoShardPolicy.OFF, AutoShardPolicy.HINT):
+        return Together(Pieces(dataset, group), group)
+    return Shares(dataset, group)
+
+
+def with_files_of(dataset, group):
+    """The dataset over this worker's share of its files; None if it reads none."""
+    found = False
+
+    def share_files(count: int) -> None:
+        nonlocal found
+        found = True
+        if count < group.size:
+            raise errors.InvalidArgumentError(
+                None, None,
+                f"Could not apply FILE based sharding: the dataset only has {count} file(s), which "
+                f"is not enough for the required {group.size} shards/workers. Use another "
+                "tf.data.experimental.AutoShardPolicy, or more files.",
+            )  # fmt: skip
+
+    def rewritten(node):
+        if isinstance(node, FileSource):
+            share_files(len(node.names))
+            copy = node.with_inputs(())
+            copy.names = node.names[group.rank :: group.size]
+            return copy
+        if isinstance(node, Elements) and node.name == "ListFiles":
+            share_files(node.cardinality())
+            return Shard(node, group.size, group.rank)
+        return node.with_inputs(tuple(rewritten(i) for i in node.inputs))
+
+    node = rewritten(dataset._node)
+    return Dataset(node, dataset.options()) if found else None
 
 
 def share_of(data, rank: int, size: int):
@@ -188,6 +248,59 @@ class Shares:
         rank, size = self._group.rank, self._group.size
         for batch in self._dataset:
             yield nest.map_structure(lambda t: Tensor(share_of(t._data, rank, size)), batch)
+
+
+class Pieces:
+    """Each batch of a dataset, whole, in pieces of the size of a replica's share."""
+
+    def __init__(self, dataset, group):
+        self._dataset = dataset
+        self._size = group.size
+        self.element_spec = Shares(dataset, group).element_spec
+
+    def cardinality(self):
+        return -2  # a short batch makes fewer pieces
+
+    def __iter__(self):
+        for batch in self._dataset:
+            rows = nest.flatten(batch)[0]._data.shape[0]
+            per = -(-rows // self._size)
+            for start in range(0, rows, max(per, 1)):
+                stop = start + per
+                yield nest.map_structure(lambda t, a=start, b=stop: Tensor(t._data[a:b]), batch)
+
+
+class Together:
+    """A worker's dataset, continued with empty batches until the other workers are done, too.
+
+    Otherwise who has more would wait for ever for those who have stopped.
+    """
+
+    def __init__(self, dataset, group):
+        self._dataset = dataset
+        self._group = group
+        self.element_spec = dataset.element_spec
+
+    def cardinality(self):
+        return -2
+
+    def __iter__(self):
+        elements = iter(self._dataset)
+        while True:
+            element = next(elements, None)
+            more = torch.tensor(int(element is not None), dtype=torch.int32)
+            if not self._group.all_reduce(more, "max"):
+                return
+            yield self._empty() if element is None else element
+
+    def _empty(self):
+        def none(spec):
+            shape = [s or 0 for s in spec.shape.as_list()]
+            if spec.dtype is dtypes.string:
+                return Tensor(np.empty(shape, dtype=object))
+            return Tensor(torch.empty(shape, dtype=spec.dtype.torch))
+
+        return nest.map_structure(none, self.element_spec)
 
 
 class Turns:

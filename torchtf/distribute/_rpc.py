@@ -1,31 +1,56 @@
-"""Tasks of a cluster that call each other: a thin face of `torch.distributed.rpc`.
+"""Tasks of a cluster that call each other, over gRPC as TensorFlow's do.
 
-* Each task is named after its job and index ("ps0"). All tasks of the cluster take part.
-* The first task (the chief, if there is one) holds the rendezvous at its address.
-* Functions travel with cloudpickle, so that they may be defined in the program itself.
+* Each task is named after its job and index ("ps0") and answers calls at its address. gRPC, not
+  `torch.distributed.rpc`: a group of the latter is fixed when it is made, while here a task that
+  died and was started again is simply back at its address.
+* A call carries a function and its arguments, with cloudpickle, so that both may be defined in the
+  program itself. Whoever can reach a task's port can run code there, as in TensorFlow: keep the
+  ports of a cluster to itself.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent import futures
+from typing import Any
 
 import cloudpickle
-import torch.distributed.rpc as torch_rpc
+import grpc
+from torch.utils._python_dispatch import _disable_current_modes
 
+from torchtf.core import errors
 from torchtf.distribute.cluster_resolver import ClusterSpec
 
+_METHOD = "/torchtf.Task/Call"
+_THREADS = 32
+# seconds that a call waits for a task that has not come up yet
+_PATIENCE = 600.0
+_OPTIONS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # tells a machine that is gone from one that computes
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # two tasks at one address would take each other's calls
+    ("grpc.so_reuseport", 0),
+]
+
 _ORDER = ("chief", "master", "worker", "ps")
-_TIMEOUT = 3600.0
-
-_joined: str | None = None
-_stopped = threading.Event()
 
 
-def tasks_of(spec: ClusterSpec) -> list[tuple[str, int]]:
-    """The tasks in the order of their ranks."""
-    jobs = [j for j in _ORDER if j in spec.jobs]
-    return [(job, index) for job in jobs for index in spec.task_indices(job)]
+class TaskLostError(errors.UnavailableError):
+    """The task of a call died or cannot be reached."""
+
+
+class _Cluster:
+    own: str | None = None
+    addresses: dict[str, str] = {}
+    channels: dict[str, Callable] = {}
+    lock = threading.Lock()
 
 
 def name_of(job: str, index: int) -> str:
@@ -33,51 +58,112 @@ def name_of(job: str, index: int) -> str:
 
 
 def join(spec: ClusterSpec, job: str, index: int) -> None:
-    """Takes part in the cluster as one of its tasks; waits for the others.
+    """Takes part in the cluster as one of its tasks; workers and servers answer calls from now on.
 
     Raises:
         ValueError: if the cluster has no such task.
+        RuntimeError: if its address is taken.
     """
-    global _joined
-    if _joined is not None:
+    if _Cluster.own is not None:
         return
-    tasks = tasks_of(spec)
-    if (job, index) not in tasks:
+    jobs = [j for j in _ORDER if j in spec.jobs]
+    _Cluster.addresses = {
+        name_of(j, i): spec.task_address(j, i) for j in jobs for i in spec.task_indices(j)
+    }
+    name = name_of(job, index)
+    if name not in _Cluster.addresses:
         raise ValueError(f"The cluster {spec.as_dict()} has no task {index} of job {job!r}")
-    address = spec.task_address(*tasks[0])
-    torch_rpc.init_rpc(
-        name_of(job, index),
-        rank=tasks.index((job, index)),
-        world_size=len(tasks),
-        rpc_backend_options=torch_rpc.TensorPipeRpcBackendOptions(
-            init_method=f"tcp://{address}", rpc_timeout=_TIMEOUT, num_worker_threads=32
-        ),
-    )
-    _joined = name_of(job, index)
+    if job in ("worker", "ps"):
+        _serve(_Cluster.addresses[name])
+    _Cluster.own = name
+
+
+def _serve(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    local = host in ("localhost", "127.0.0.1", "::1", "[::1]")
+    server = grpc.server(futures.ThreadPoolExecutor(_THREADS), options=_OPTIONS)
+    server.add_generic_rpc_handlers((_Handler(),))
+    server.add_insecure_port(address if local else f"[::]:{port}")
+    server.start()
+    _servers.append(server)
+
+
+_servers: list = []  # gRPC stops a server that nobody holds
+
+
+class _Handler(grpc.GenericRpcHandler):
+    def service(self, details):
+        if details.method != _METHOD:
+            return None
+        return grpc.unary_unary_rpc_method_handler(_answer)
+
+
+def _answer(request: bytes, context) -> bytes:
+    """Runs the function of a call; what it raises is part of the answer."""
+    try:
+        function, args = cloudpickle.loads(request)
+        return cloudpickle.dumps((True, function(*args)))
+    except Exception as error:
+        if isinstance(error, TaskLostError):  # another task than this one
+            error = errors.UnavailableError(None, None, error.message)
+        try:
+            return cloudpickle.dumps((False, error))
+        except Exception:
+            return cloudpickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
 
 
 def own_name() -> str | None:
     """The name of this task, once it has joined."""
-    return _joined
+    return _Cluster.own
 
 
 def serve_until_stopped() -> None:
     """Keeps the process answering calls; it ends when it is stopped."""
-    _stopped.wait()
+    threading.Event().wait()
 
 
-def call(task: str, function: Callable, *args):
-    """Runs a function of this package on a task and returns its result."""
-    if task == _joined:
+def call(task: str, function: Callable, *args) -> Any:
+    """Runs a function on a task and returns its result. A task that has not come up is waited for.
+
+    Raises:
+        TaskLostError: if the task died or does not come up.
+        Exception: what the function raised.
+    """
+    if task == _Cluster.own:
         return function(*args)
-    return torch_rpc.rpc_sync(task, function, args=args)
+    if task not in _seen:
+        wait_for(task, _PATIENCE)
+    return _invoke(task, (function, args))
 
 
-def call_pickled(task: str, function: Callable, *args):
-    """Like `call`, for a function or arguments that only the program knows."""
-    return torch_rpc.rpc_sync(task, _run_pickled, args=(cloudpickle.dumps((function, args)),))
+_seen: set[str] = set()
 
 
-def _run_pickled(payload: bytes):
-    function, args = cloudpickle.loads(payload)
-    return function(*args)
+def wait_for(task: str, seconds: float | None = None) -> None:
+    """Returns when a task answers.
+
+    Raises:
+        TaskLostError: if it does not within some seconds; None waits for ever.
+    """
+    _invoke(task, (own_name, ()), wait_for_ready=True, timeout=seconds)
+    _seen.add(task)
+
+
+def _invoke(task: str, request: tuple, **options) -> Any:
+    try:
+        with _disable_current_modes():  # a trace may be under way: what travels is real
+            answer = _channel(task)(cloudpickle.dumps(request), **options)
+            fine, result = cloudpickle.loads(answer)
+    except grpc.RpcError as error:
+        raise TaskLostError(None, None, f"{task} is lost: {error.details()}") from error
+    if fine:
+        return result
+    raise result
+
+
+def _channel(task: str) -> Callable:
+    with _Cluster.lock:
+        if task not in _Cluster.channels:
+            channel = grpc.insecure_channel(_Cluster.addresses[task], options=_OPTIONS)
+            _Cluster.channels[task] = channel.unary_unary(_METHOD)
+        return _Cluster.channels[task]

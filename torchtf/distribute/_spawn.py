@@ -2,6 +2,7 @@
 
 * Rank 0 is the process the user started; its output alone is shown.
 * The others end with it: when it exits they are stopped, and they stop by themselves if it dies.
+  Ctrl-C reaches rank 0 alone.
 * The exit code of a failed rank becomes an error here, with the end of its log.
 """
 
@@ -64,8 +65,9 @@ def start_other_ranks(size: int) -> _group.Group:
         )
         env = os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
         child = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-        )
+            command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
         _children.append((child, log.name))
     atexit.register(_stop_children)
     threading.Thread(target=_watch, daemon=True).start()
@@ -96,9 +98,13 @@ def _watch() -> None:
 
 
 def _stop_children() -> None:
-    """Gives the other ranks a moment to end by themselves, then stops them."""
+    """Gives the other ranks a moment to end by themselves, then stops them.
+
+    After an exception here they would only wait for this rank.
+    """
     _stopping.set()
-    deadline = time.monotonic() + _GRACE
+    failed = getattr(sys, "last_value", None) is not None
+    deadline = time.monotonic() + (0 if failed else _GRACE)
     for child, log in _children:
         try:
             child.wait(max(0.0, deadline - time.monotonic()))

@@ -501,7 +501,7 @@ class Strategy:
             dataset_fn: called once in each process.
             options: `tf.distribute.InputOptions`.
         """
-        from torchtf.distribute._input import DistributedDataset, Turns
+        from torchtf.distribute._input import DistributedDataset, Together, Turns
 
         count = self.num_replicas_in_sync
         if self.one_program or self.group is None:
@@ -509,8 +509,8 @@ class Strategy:
         else:
             context = InputContext(count, self.group.rank, count)
         dataset = dataset_fn(context)
-        if self.group is not None and self.one_program:
-            dataset = Turns(dataset, self.group)
+        if self.group is not None:
+            dataset = (Turns if self.one_program else Together)(dataset, self.group)
         return DistributedDataset(dataset, self)
 
     experimental_distribute_datasets_from_function = distribute_datasets_from_function

@@ -1,7 +1,8 @@
 """`tf.distribute.coordinator`: schedules functions onto the workers of a parameter server cluster.
 
 * A thread per worker takes functions from one queue, so a slow worker holds up nobody.
-* A function whose worker is lost goes back to the queue; a function that raises cancels the rest.
+* A function whose worker is lost goes back to the queue and may so run twice; the thread waits for
+  the worker to be started again. A function that raises cancels the rest.
 """
 
 from __future__ import annotations
@@ -23,10 +24,16 @@ _functions: dict[int, object] = {}
 _iterators: dict[int, object] = {}
 
 
+class _Unknown:
+    """The answer of a worker that has not got the code of a function."""
+
+
 def run_scheduled(function_id: int, function: bytes | None, arguments: bytes):
     """Runs a scheduled function; its code comes along with the first call only."""
     if function is not None:
         _functions[function_id] = cloudpickle.loads(function)
+    if function_id not in _functions:  # the worker was started again
+        return _Unknown()
     args, kwargs = cloudpickle.loads(arguments)
     result = _functions[function_id](*args, **kwargs)
     return nest.map_structure(lambda v: v.torch() if is_tensor_type(v) else v, result)
@@ -141,7 +148,6 @@ class ClusterCoordinator:
         self._changed = threading.Condition()
         self._failure: BaseException | None = None
         self._ids: dict[int, tuple[int, object]] = {}
-        self._alive = len(strategy._workers)
         for worker in strategy._workers:
             threading.Thread(target=self._serve, args=(worker,), daemon=True).start()
 
@@ -208,24 +214,32 @@ class ClusterCoordinator:
             raise failure
 
     def _serve(self, worker: str) -> None:
-        """Gives one worker its work, until it is lost."""
+        """Gives one worker its work."""
         known: set[int] = set()
         while True:
             job = self._queue.get()
-            code = None
             try:
-                if job.function_id not in known:
-                    code = cloudpickle.dumps(job.function)
-                value = _rpc.call(worker, run_scheduled, job.function_id, code, job.arguments)
+                value = self._run(worker, job, known)
+            except _rpc.TaskLostError:
+                self._queue.put(job)
+                _rpc.wait_for(worker)
+                continue
             except Exception as e:
-                if _is_lost(e):
-                    self._lose(job)
-                    return
                 self._fail(job, e)
                 continue
             known.add(job.function_id)
             job.result._set(value)
             self._finish()
+
+    def _run(self, worker: str, job: _Scheduled, known: set[int]):
+        def attempt(code):
+            return _rpc.call(worker, run_scheduled, job.function_id, code, job.arguments)
+
+        if job.function_id in known:
+            value = attempt(None)
+            if not isinstance(value, _Unknown):
+                return value
+        return attempt(cloudpickle.dumps(job.function))
 
     def _finish(self):
         with self._changed:
@@ -247,24 +261,6 @@ class ClusterCoordinator:
                 error=errors.CancelledError(None, None, "An earlier function failed.")
             )
             self._finish()
-
-    def _lose(self, job):
-        with self._changed:
-            self._alive -= 1
-            alive = self._alive
-        if alive:
-            self._queue.put(job)
-        else:
-            self._fail(job, errors.UnavailableError(None, None, "All workers are lost."))
-
-
-def _is_lost(error: Exception) -> bool:
-    """Whether an error says that the worker is gone, not that its function raised."""
-    text = str(error)
-    return isinstance(error, RuntimeError) and any(
-        words in text
-        for words in ("EOF", "connection", "Connection", "eof", "ECONNREFUSED", "shut down")
-    )
 
 
 def experimental_get_current_worker_index() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from torchtf.core import device
+from torchtf.core import device, files
 from torchtf.distribute import _group, _spawn
 from torchtf.distribute._buckets import Packing
 from torchtf.distribute._strategy import Strategy
@@ -66,6 +66,8 @@ class MirroredStrategy(Strategy):
         names, group = _join(devices)
         packing = Packing() if cross_device_ops is None else cross_device_ops.packing
         super().__init__(names, group, packing)
+        if group is not None:
+            files.share_writing(self.is_chief, group.barrier)
 
 
 def _join(devices) -> tuple[tuple[str, ...], _group.Group | None]:

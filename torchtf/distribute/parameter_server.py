@@ -1,14 +1,14 @@
 """`ParameterServerStrategy`: asynchronous training, the variables on servers of their own.
 
-Built on `torch.distributed.rpc`. The chief runs the program; workers and servers run `Server` and
-wait for calls.
+Built on gRPC (see `_rpc`). The chief runs the program; workers and servers run `Server` and wait
+for calls. A worker that dies may be started again at its address; the values on a server
+that dies are lost.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import threading
 
 from torchtf.core import variable as variables
 from torchtf.core.convert import to_torch
@@ -25,12 +25,13 @@ class Server:
         server_or_cluster_def: the cluster.
         job_name: the job of this task.
         task_index: its index.
-        protocol: "grpc" in TensorFlow's programs; torch's RPC carries the calls.
+        protocol: only "grpc".
         config: not supported.
-        start: whether to join the cluster at once.
+        start: whether to answer calls at once.
 
     Raises:
         ValueError: if the cluster has no such task.
+        RuntimeError: if its address is taken.
     """
 
     def __init__(
@@ -56,15 +57,12 @@ class Server:
         return f"grpc://{self._spec.task_address(self._job, self._index)}"
 
     def start(self) -> None:
-        """Joins the cluster, in the background: the chief may come later."""
-        self._thread = threading.Thread(
-            target=_rpc.join, args=(self._spec, self._job, self._index), daemon=True
-        )
-        self._thread.start()
+        """Answers calls from now on."""
+        _rpc.join(self._spec, self._job, self._index)
 
     def join(self) -> None:
         """Answers calls until the process is stopped."""
-        self._thread.join()
+        self.start()
         _rpc.serve_until_stopped()
 
 

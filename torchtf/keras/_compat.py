@@ -33,6 +33,7 @@ from keras.src.saving import saving_api, saving_lib, serialization_lib
 from keras.src.utils import io_utils
 
 from torchtf.core import tape
+from torchtf.core.files import written_once
 from torchtf.keras import _side
 from torchtf.keras._patch import own_attribute, replaces, use_everywhere
 from torchtf.keras._side import on_keras_side
@@ -453,6 +454,23 @@ def save_model(
 
     A path without an extension is a folder for a SavedModel, as in Keras 2.
     """
+    with written_once() as mine:
+        return _save(model, filepath, overwrite, zipped, **kwargs) if mine else None
+
+
+_save_weights = own_attribute(saving_api, "save_weights")
+
+
+@replaces(saving_api, "save_weights")
+def save_weights(
+    model: Any, filepath: Any, overwrite: bool = True, max_shard_size: Any = None, **kwargs: Any
+) -> None:
+    with written_once() as mine:
+        if mine:
+            _save_weights(model, filepath, overwrite, max_shard_size, **kwargs)
+
+
+def _save(model: Any, filepath: Any, overwrite: bool, zipped: Any, **kwargs: Any) -> Any:
     save_format = kwargs.pop("save_format", None)
     if save_format in (None, False):
         is_path = isinstance(filepath, (str, os.PathLike))

@@ -29,6 +29,7 @@ from keras.src.metrics.metric import Metric
 from keras.src.trainers.trainer import Trainer
 
 from torchtf.core.convert import to_torch
+from torchtf.core.files import written_alone
 from torchtf.keras._patch import own_attribute, replaces
 from torchtf.keras._side import on_keras_side
 from torchtf.keras._variable import assignment_hooks
@@ -285,16 +286,34 @@ class _Reader(callbacks_module.BackupAndRestore):
 
 
 _WRITERS = (callbacks_module.TensorBoard, callbacks_module.CSVLogger)
+_SAVERS = (callbacks_module.BackupAndRestore, callbacks_module.ModelCheckpoint)
+
+
+def _saves_alone(callback: Any) -> None:
+    """Lets a callback of the chief save without waiting for the others, which do not."""
+    save = callback._save_model
+
+    @functools.wraps(save)
+    def save_alone(*args: Any, **kwargs: Any) -> None:
+        with written_alone():
+            save(*args, **kwargs)
+
+    if not hasattr(save, "__wrapped__"):
+        callback._save_model = save_alone
 
 
 def callbacks_of_replica(model: Any, callbacks: Any) -> Any:
     """The callbacks without what only the chief does."""
     strategy = strategy_of(model)
-    if strategy is None or strategy.group.rank == 0 or callbacks is None:
+    if strategy is None or callbacks is None:
         return callbacks
     kept: list[Any] = []
     for callback in tree.flatten(callbacks):
-        if isinstance(callback, callbacks_module.BackupAndRestore):
+        if strategy.is_chief:
+            if isinstance(callback, _SAVERS):
+                _saves_alone(callback)
+            kept.append(callback)
+        elif isinstance(callback, callbacks_module.BackupAndRestore):
             kept.append(_Reader(callback))
         elif isinstance(callback, callbacks_module.ModelCheckpoint):
             callback._save_model = lambda *args, **kwargs: None

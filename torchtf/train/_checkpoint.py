@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from torchtf.core import dtypes, errors
+from torchtf.core.files import written_once
 from torchtf.core.tensor_bundle import BundleReader, write_bundle
 from torchtf.core.variable import Variable
 from torchtf.io.gfile import local_path, translated_errors
@@ -132,8 +133,9 @@ class Checkpoint:
         graph = np.empty((), dtype=object)
         graph[()] = proto.SerializeToString()
         arrays[trackable.OBJECT_GRAPH_KEY] = graph
-        with translated_errors(prefix):
-            write_bundle(prefix, arrays)
+        with translated_errors(prefix), written_once() as mine:
+            if mine:
+                write_bundle(prefix, arrays)
         for callback in (options and options.experimental_write_callbacks) or ():
             _call_back(callback, prefix)
         return prefix
@@ -152,9 +154,11 @@ class Checkpoint:
         self.save_counter.assign_add(1)
         prefix = local_path(file_prefix)
         path = self.write(f"{prefix}-{int(self.save_counter)}", options)
-        update_checkpoint_state(
-            os.path.dirname(prefix) or ".", path, [path], save_relative_paths=True
-        )
+        with written_once() as mine:
+            if mine:
+                update_checkpoint_state(
+                    os.path.dirname(prefix) or ".", path, [path], save_relative_paths=True
+                )
         return path
 
     # -- restoring

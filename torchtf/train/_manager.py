@@ -7,6 +7,7 @@ import glob
 import os
 import time
 
+from torchtf.core.files import written_once
 from torchtf.core.tensor_bundle import index_path
 from torchtf.core.variable import Variable
 from torchtf.io.gfile import local_path
@@ -120,20 +121,23 @@ class CheckpointManager:
         self._latest = path
         self._kept.pop(path, None)
         self._kept[path] = time.time()
-        self._record()  # first the record, so that what it names is there if deleting fails
-        self._sweep()
-        self._record()
+        with written_once() as mine:
+            self._record(mine)  # first the record: what it names is there if deleting fails
+            self._sweep(mine)
+            self._record(mine)
         if self._step_counter is not None:
             self._last_step = int(self._step_counter)
         return path
 
-    def _record(self):
+    def _record(self, mine: bool):
+        if not mine:
+            return
         update_checkpoint_state(
             self._directory, self._latest, list(self._kept), save_relative_paths=True,
             timestamps=list(self._kept.values()), last_preserved=self._last_preserved,
         )  # fmt: skip
 
-    def _sweep(self):
+    def _sweep(self, mine: bool):
         if self._max_to_keep is None:
             return
         while len(self._kept) > self._max_to_keep:
@@ -141,6 +145,8 @@ class CheckpointManager:
             del self._kept[path]
             if self._keep_hours and written - self._keep_hours * 3600 >= self._last_preserved:
                 self._last_preserved = written
+                continue
+            if not mine:
                 continue
             for file in [index_path(path), *glob.glob(glob.escape(path) + ".data-?????-of-?????")]:
                 with contextlib.suppress(FileNotFoundError):
