@@ -68,13 +68,15 @@ PROGRAM = (
         failure = str(e)
     first = int(steps)
 
-    # the test kills worker 0 when it reads this, and starts it again
-    print("KILL", flush=True)
-    pids = set()
-
     def who():
         time.sleep(0.05)
         return tf.distribute.coordinator.experimental_get_current_worker_index(), os.getpid()
+
+    pids = set()
+    while len(pids) < 2:
+        pids |= set(coordinator.fetch([coordinator.schedule(who) for _ in range(4)]))
+    # the test kills worker 0 when it reads this, and starts it again
+    print("KILL", flush=True)
 
     def run_step(iterator):
         time.sleep(0.02)

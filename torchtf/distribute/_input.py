@@ -251,23 +251,32 @@ class Shares:
 
 
 class Pieces:
-    """Each batch of a dataset, whole, in pieces of the size of a replica's share."""
+    """Each batch of a dataset, whole, in pieces of the sizes of the replicas' shares.
+
+    The sizes are those of the first batch. Where they differ, each worker begins with its own.
+    """
 
     def __init__(self, dataset, group):
         self._dataset = dataset
-        self._size = group.size
+        self._group = group
         self.element_spec = Shares(dataset, group).element_spec
 
     def cardinality(self):
         return -2  # a short batch makes fewer pieces
 
     def __iter__(self):
+        rank, count = self._group.rank, self._group.size
+        sizes = None
         for batch in self._dataset:
-            rows = nest.flatten(batch)[0]._data.shape[0]
-            per = -(-rows // self._size)
-            for start in range(0, rows, max(per, 1)):
-                stop = start + per
-                yield nest.map_structure(lambda t, a=start, b=stop: Tensor(t._data[a:b]), batch)
+            rows = nest.flatten(batch)[0].shape[0]
+            if sizes is None:
+                shares = [rows // count + (i < rows % count) for i in range(count)]
+                sizes = itertools.cycle([s for s in shares[rank:] + shares[:rank] if s])
+            start = 0
+            while start < rows:
+                piece = slice(start, start + next(sizes))
+                start = piece.stop
+                yield nest.map_structure(lambda t, piece=piece: Tensor(t._data[piece]), batch)
 
 
 class Together:
