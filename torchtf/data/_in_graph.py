@@ -323,25 +323,6 @@ def _pack(spec, supply):
 # -- loops
 
 
-class _Foreign:
-    """An iterator of another kind (over a distributed dataset) that knows whether it goes on."""
-
-    def __init__(self, iterator):
-        self._iterator = iterator
-        self._ahead: list = []
-
-    def _has_next(self) -> bool:
-        if not self._ahead:
-            try:
-                self._ahead.append(next(self._iterator))
-            except StopIteration:
-                return False
-        return True
-
-    def get_next(self):
-        return self._ahead.pop() if self._ahead else next(self._iterator)
-
-
 def loop(iterated, extra_test, body, get_state, set_state, names, opts, staged_loop) -> None:
     """Runs a for statement over a dataset or an iterator; see malt for the arguments.
 
@@ -352,9 +333,7 @@ def loop(iterated, extra_test, body, get_state, set_state, names, opts, staged_l
 
     iterator = iter(iterated)
     if not isinstance(iterator, GraphIterator):
-        iterator = iterator._in_graph() if hasattr(iterator, "_in_graph") else GraphIterator(
-            iterated.element_spec, _Foreign(iterator)
-        )  # fmt: skip
+        iterator = iterator._in_graph()
 
     def test():
         # the other test comes first: a loop that was left does not fetch another element

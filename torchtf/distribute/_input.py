@@ -10,6 +10,7 @@ import torch
 from torchtf.core import dtypes, errors, graph, nest
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import Tensor, wrap
+from torchtf.data import _in_graph
 from torchtf.data._dataset import Dataset
 from torchtf.data._files import FileSource
 from torchtf.data._options import AutoShardPolicy
@@ -47,34 +48,23 @@ class DistributedIterator:
     def __init__(self, dataset: DistributedDataset):
         self._dataset = dataset
         self._iterator = iter(dataset.local)
+        self._ahead: list = []
 
     def __iter__(self):
         return self
 
+    def _in_graph(self):
+        return _in_graph.GraphIterator(self.element_spec, self)
+
+    def _has_next(self) -> bool:
+        if not self._ahead:
+            self._ahead.extend(itertools.islice(self._iterator, 1))
+        return bool(self._ahead)
+
     def __next__(self):
         if graph.state.trace is not None:
-            return self._next_when_run()
-        return nest.map_structure(self._dataset.distributed, next(self._iterator))
-
-    def _next_when_run(self):
-        """The next element of each run of the graph under construction."""
-        from torchtf.script_ops import numpy_function
-
-        spec = self._dataset.local.element_spec
-        leaves = nest.flatten(spec)
-        if not all(isinstance(s, TensorSpec) for s in leaves):
-            raise NotImplementedError(
-                "Inside tf.function a distributed iterator must give plain tensors, not ragged or "
-                "sparse ones; iterate outside and call the function on the elements."
-            )
-
-        def take():
-            try:
-                return [t.numpy() for t in nest.flatten(next(self._iterator))]
-            except StopIteration:
-                raise errors.OutOfRangeError(None, None, "End of sequence") from None
-
-        element = nest.pack_sequence_as(spec, numpy_function(take, [], leaves))
+            return self._in_graph().get_next()
+        element = self._ahead.pop() if self._ahead else next(self._iterator)
         return nest.map_structure(self._dataset.distributed, element)
 
     def get_next(self):
@@ -90,6 +80,8 @@ class DistributedIterator:
 
     def get_next_as_optional(self):
         """The next element as an `Optional`, which is empty at the end."""
+        if graph.state.trace is not None:
+            return self._in_graph().get_next_as_optional()
         from torchtf.data._optional import Optional
 
         try:
@@ -135,10 +127,7 @@ class DistributedDataset:
 
     def __iter__(self):
         if graph.state.trace is not None:
-            raise NotImplementedError(
-                "Iterating over a distributed dataset inside tf.function needs a `for` statement "
-                "that AutoGraph converts, or an iterator made outside and passed in."
-            )
+            return _in_graph.iterate(self)
         return DistributedIterator(self)
 
 
