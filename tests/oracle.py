@@ -14,7 +14,8 @@
   TensorFlow raises, the class of the exception.
 * The code then runs inside `tf.function` with an unknown batch size, which is the first size of the
   first input and of those that share it: the values must be the eager ones, and the static shapes
-  must say at least what TensorFlow's say.
+  must say at least what TensorFlow's say. Ragged and sparse constants that the code makes become
+  arguments, whose sizes are open.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from __future__ import annotations
 import ast
 import functools
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
@@ -166,11 +167,22 @@ def each(pattern: str, names: str | Iterable[str]) -> list[str]:
     return [pattern.format(n) for n in (names.split() if isinstance(names, str) else names)]
 
 
-def cases(inputs: Mapping[str, Any], table: Iterable[str | Case], **options: Any):
-    """Parametrizes a test by a table of calls; `options` hold for each of them."""
+def cases(
+    inputs: Mapping[str, Any],
+    table: Iterable[str | Case],
+    eager: Collection[str] = (),
+    **options: Any,
+):
+    """Parametrizes a test by a table of calls; `options` hold for each of them.
+
+    `eager` lists the calls that run eagerly only: their results are Python values, or they need
+    values while they are traced.
+    """
     made = []
     for entry in table:
         entry = Case(entry, **options) if isinstance(entry, str) else entry
+        if entry.code in eager:
+            entry = replace(entry, traced=False)
         merged = {**inputs, **entry.inputs}
         made.append(Case(**{**entry.__dict__, "inputs": merged}))
     return pytest.mark.parametrize("case", made, ids=[c.code for c in made])
@@ -200,6 +212,47 @@ def _run(tf, code: str, values: dict[str, Any]):
     if first is not None:
         exec(first, scope)
     return eval(last, scope)
+
+
+# calls that make composite tensors of literals
+_LITERALS = frozenset(
+    ("tf.ragged.constant", "tf.SparseTensor", "tf.sparse.SparseTensor", "tf.sparse.from_dense")
+)
+
+
+class _Hoist(ast.NodeTransformer):
+    """Puts a name in place of each composite that the code makes."""
+
+    def __init__(self):
+        self.found: dict[str, str] = {}
+
+    def visit_Call(self, node):
+        if ast.unparse(node.func) not in _LITERALS:
+            return self.generic_visit(node)
+        name = f"composite_{len(self.found)}"
+        self.found[name] = ast.unparse(node)
+        return ast.Name(name, ast.Load())
+
+
+def _hoisted(tf, case: Case, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The code with names for its composites, and these."""
+    hoist = _Hoist()
+    code = ast.unparse(hoist.visit(ast.parse(case.code)))
+    made = {name: _run(tf, text, values) for name, text in hoist.found.items()}
+    if any(type(v).__name__ not in _COMPOSITES for v in made.values()):
+        return case.code, {}  # a ragged constant without rows is a tensor
+    return code, made
+
+
+def _open_spec(tf, value):
+    """The spec of a composite with all sizes open that may be."""
+    shape = value.shape.as_list()
+    if isinstance(value, tf.RaggedTensor):
+        spec = tf.RaggedTensorSpec.from_value(value)
+        return tf.RaggedTensorSpec(
+            [None, *shape[1:]], value.dtype, value.ragged_rank, spec.row_splits_dtype
+        )
+    return tf.SparseTensorSpec([None] * len(shape), value.dtype)
 
 
 def _used(case: Case) -> dict[str, Any]:
@@ -252,7 +305,8 @@ def _traced(tf, case: Case):
     used = _used(case)
     arrays = {k: tf.constant(v) for k, v in used.items() if isinstance(v, np.ndarray)}
     others = {k: v for k, v in used.items() if k not in arrays}
-    specs = []
+    code, composites = _hoisted(tf, case, {**others, **arrays})
+    specs = [_open_spec(tf, value) for value in composites.values()]
     batch = next((v.shape[0] for v in arrays.values() if v.shape.rank), None)
     for name, value in arrays.items():
         shape = value.shape.as_list()
@@ -262,16 +316,18 @@ def _traced(tf, case: Case):
     shapes: list[Any] = []
 
     def body(*args):
-        result = _run(tf, case.code, {**others, **dict(zip(arrays, args, strict=True))})
+        result = _run(tf, code, {**others, **dict(zip(every, args, strict=True))})
         flat = tf.nest.flatten(result, expand_composites=True)
         shapes.extend(t.shape if hasattr(t, "shape") else None for t in flat)
         return result
 
-    names = ", ".join(arrays)
+    every = {**composites, **arrays}
+    names = ", ".join(every)
     named = eval(f"lambda {names}: body({names})", {"body": body})
     function = tf.function(named, input_signature=specs, autograph=False)
-    result = function(*arrays.values())
-    return shapes, result
+    result = function(*every.values())
+    # of a function without arguments TensorFlow knows all values, and so all shapes
+    return shapes if every else [None] * len(shapes), result
 
 
 def _says_as_much(want, have) -> bool:

@@ -6,61 +6,96 @@ Results are `SparseTensor`s: the rows have different lengths. Elements come in a
 from __future__ import annotations
 
 import numpy as np
-import torch
 
+from torchtf import array_ops, math
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor
-from torchtf.core.tensor import is_fake, wrap
+from torchtf.core.host_op import host_op
 from torchtf.sparse import SparseTensor
 
 _TYPES = ("int8", "int16", "int32", "int64", "uint8", "uint16", "string")
 
 
-def _rows(x):
-    """The leading shape, the rows by coordinates, and the dtype of a dense or sparse tensor."""
+def _operand(x):
+    """A dense or sparse tensor as the sparse one whose rows are the sets."""
     if isinstance(x, SparseTensor):
-        shape = x.dense_shape.numpy().tolist()
-        rows: dict[tuple, list] = {}
-        for index, value in zip(x.indices.numpy().tolist(), x.values.numpy(), strict=True):
-            rows.setdefault(tuple(index[:-1]), []).append(value)
-        return shape[:-1], rows, x.dtype
+        return x
     x = convert_to_tensor(x)
-    if is_fake(x._data):
-        raise NotImplementedError(
-            "tf.sets in a traced function is not supported; call it in tf.py_function"
-        )
     if x.ndim < 2:
         raise errors.InvalidArgumentError(
             None, None, f"Input tensors must have rank >= 2, got {x.ndim}"
         )
-    array = x.numpy()
-    shape = list(array.shape[:-1])
-    return shape, {place: list(array[place]) for place in np.ndindex(*shape)}, x.dtype
+    shape = array_ops.shape(x, out_type=dtypes.int64)
+    places = array_ops.where(math.equal(x, x))  # all of them, in order
+    return SparseTensor(places, array_ops.reshape(x, [-1]), shape)
 
 
-def _combine(a, b, choose):
-    shape, first, kind = _rows(a)
-    other_shape, second, other_kind = _rows(b)
-    if kind is not other_kind:
-        raise TypeError(f"Types don't match, {kind} vs {other_kind}.")
+def _check_type(kind):
     if kind.name not in _TYPES:
         raise TypeError(f"Invalid dtype `{kind}` not in supported dtypes: `{_TYPES}`.")
-    if shape != other_shape:
+
+
+def _grouped(indices, values) -> dict[tuple, set]:
+    """The elements of each set, by the coordinates of its row."""
+    rows: dict[tuple, set] = {}
+    for place, value in zip(indices[:, :-1].tolist(), values.tolist(), strict=True):
+        rows.setdefault(tuple(place), set()).add(value)
+    return rows
+
+
+def _combined(a, values_a, shape_a, b, values_b, shape_b, choose):
+    if shape_a[:-1].tolist() != shape_b[:-1].tolist():
         raise errors.InvalidArgumentError(
-            None, None, f"Mismatched group shapes: {shape} and {other_shape}"
+            None, None, f"Mismatched group shapes: {shape_a[:-1]} and {shape_b[:-1]}"
         )
+    first, second = _grouped(a, values_a), _grouped(b, values_b)
     indices, values, width = [], [], 0
-    for place in np.ndindex(*shape):
-        found = sorted(choose(set(first.get(place, ())), set(second.get(place, ()))))
+    for place in sorted(first.keys() | second.keys()):
+        found = sorted(_CHOICES[choose](first.get(place, set()), second.get(place, set())))
         width = max(width, len(found))
         indices += [(*place, k) for k in range(len(found))]
         values += found
-    index = torch.tensor(indices, dtype=torch.int64).reshape(-1, len(shape) + 1)
-    if kind is dtypes.string:
-        data = wrap(np.array(values, dtype=object))
-    else:
-        data = convert_to_tensor(np.array(values, dtype=kind.as_numpy_dtype))
-    return SparseTensor(wrap(index), data, wrap(torch.tensor([*shape, width])))
+    where = np.array(indices, np.int64).reshape(-1, a.shape[1])
+    made = np.empty(len(values), values_a.dtype)
+    made[:] = values
+    return where, made, np.array([*shape_a[:-1], width], np.int64)
+
+
+_CHOICES = {
+    "intersection": lambda s, t: s & t,
+    "union": lambda s, t: s | t,
+    "a-b": lambda s, t: s - t,
+    "b-a": lambda s, t: t - s,
+}
+
+
+def _shapes(a, *rest):
+    return [None, a.shape[1]], [None], [a.shape[1]]
+
+
+@host_op("SparseToSparseSetOperation", out=("int64", "kind", "int64"), shape=_shapes)
+def _combine_numbers(
+    a: Index, values_a: Int, shape_a: Index, b: Index, values_b: Int, shape_b: Index, choose, kind
+):
+    return _combined(a, values_a, shape_a, b, values_b, shape_b, choose)
+
+
+@host_op("SparseToSparseSetOperation", out=("int64", "string", "int64"), shape=_shapes)
+def _combine_strings(
+    a: Index, values_a: S, shape_a: Index, b: Index, values_b: S, shape_b: Index, choose
+):
+    return _combined(a, values_a, shape_a, b, values_b, shape_b, choose)
+
+
+def _combine(a, b, choose):
+    a, b = _operand(a), _operand(b)
+    if a.dtype is not b.dtype:
+        raise TypeError(f"Types don't match, {a.dtype} vs {b.dtype}.")
+    _check_type(a.dtype)
+    parts = (a.indices, a.values, a.dense_shape, b.indices, b.values, b.dense_shape, choose)
+    if a.dtype is dtypes.string:
+        return SparseTensor(*_combine_strings(*parts))
+    return SparseTensor(*_combine_numbers(*parts, a.dtype))
 
 
 def _check_validate(validate_indices):
@@ -83,13 +118,13 @@ def intersection(a, b, validate_indices=True):
         InvalidArgumentError: if the leading axes differ.
     """
     _check_validate(validate_indices)
-    return _combine(a, b, lambda s, t: s & t)
+    return _combine(a, b, "intersection")
 
 
 def union(a, b, validate_indices=True):
     """What is in one of two sets at least (source: `tf.sets.union`); see `intersection`."""
     _check_validate(validate_indices)
-    return _combine(a, b, lambda s, t: s | t)
+    return _combine(a, b, "union")
 
 
 def difference(a, b, aminusb=True, validate_indices=True):
@@ -101,7 +136,7 @@ def difference(a, b, aminusb=True, validate_indices=True):
         validate_indices: as for `intersection`.
     """
     _check_validate(validate_indices)
-    return _combine(a, b, (lambda s, t: s - t) if aminusb else (lambda s, t: t - s))
+    return _combine(a, b, "a-b" if aminusb else "b-a")
 
 
 def size(a, validate_indices=True):
@@ -120,10 +155,27 @@ def size(a, validate_indices=True):
     _check_validate(validate_indices)
     if not isinstance(a, SparseTensor):
         raise TypeError(f"Expected `SparseTensor`, got {a}.")
-    shape, rows, kind = _rows(a)
-    if kind.name not in _TYPES:
-        raise TypeError(f"Invalid dtype `{kind}` not in supported dtypes: `{_TYPES}`.")
-    counts = np.zeros(shape, dtype=np.int32)
-    for place, values in rows.items():
-        counts[place] = len(set(values))
-    return convert_to_tensor(counts)
+    _check_type(a.dtype)
+    count = _size_of_strings if a.dtype is dtypes.string else _size_of_numbers
+    return count(a.indices, a.values, a.dense_shape)
+
+
+def _set_sizes(indices, values, shape):
+    counts = np.zeros(shape[:-1], np.int32)
+    for place, found in _grouped(indices, values).items():
+        counts[place] = len(found)
+    return counts
+
+
+def _size_shape(indices, values, shape):
+    return [None] * (indices.shape[1] - 1)
+
+
+@host_op("SetSize", out="int32", shape=_size_shape)
+def _size_of_numbers(indices: Index, values: Int, shape: Index):
+    return _set_sizes(indices, values, shape)
+
+
+@host_op("SetSize", out="int32", shape=_size_shape)
+def _size_of_strings(indices: Index, values: S, shape: Index):
+    return _set_sizes(indices, values, shape)

@@ -31,7 +31,6 @@ INPUTS = {
         "tf.sets.size(a)",
         "tf.sets.size(tf.sets.union(a, b))",
     ],
-    traced=False,
 )
 def test_sets(case):
     case.check()

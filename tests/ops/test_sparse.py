@@ -29,7 +29,7 @@ V = ST + "([[0, 0], [1, 2]], v, [3, 4])"
     *each("tf.sparse.to_indicator({}, 3)", [ST + "([[0, 0], [1, 0]], [1, 0], [2, 1])",
           ST + "([[0, 0], [1, 0]], [1, 5], [2, 1])"]),
     "tf.sparse.eye(2)", "tf.sparse.eye(2, 3, tf.int32)",
-], traced=False)  # fmt: skip
+])  # fmt: skip
 def test_making(case):
     case.check()
 
@@ -69,7 +69,7 @@ def test_making(case):
     f"{A}.with_values([7.])", f"tf.cast({A}, tf.int32)", f"tf.abs({B})", f"tf.shape({A})",
     f"tf.rank({A})", f"tf.size({A})", f"tf.convert_to_tensor({A})", f"tf.zeros_like({A})",
     f"tf.square({A})", f"tf.add({A}, {A})",
-], traced=False)  # fmt: skip
+])  # fmt: skip
 def test_operations(case):
     case.check()
 
@@ -94,7 +94,12 @@ def test_operations(case):
     *each("tf.io.{}", [f"serialize_sparse({INTS})", f"serialize_many_sparse({INTS})",
           f"deserialize_many_sparse(tf.io.serialize_many_sparse({INTS}), tf.int32)",
           f"deserialize_many_sparse(tf.stack([tf.io.serialize_sparse({INTS})] * 2), tf.int32)"]),
-], traced=False)  # fmt: skip
+], eager=(
+    "tf.sparse.cross([tf.sparse.from_dense([['a', 'b'], ['c', 'd']]),"
+    " tf.sparse.from_dense([['e'], ['f']])])",
+    f"tf.io.deserialize_many_sparse(tf.io.serialize_many_sparse({INTS}), tf.int32)",
+    f"tf.io.deserialize_many_sparse(tf.stack([tf.io.serialize_sparse({INTS})] * 2), tf.int32)",
+))  # fmt: skip
 def test_products_and_counts(case):
     case.check()
 

@@ -97,7 +97,7 @@ def _from_python(value, dtype, hint):
             raise ValueError(f"Cannot convert a partially known TensorShape {value} to a Tensor.")
         return _from_list(list(value), dtype or torch.int32, hint)
     if isinstance(value, torch.SymInt):
-        return torch.scalar_tensor(value, dtype=dtype or torch.int32)
+        return torch.scalar_tensor(value, dtype=dtype or hint or torch.int32)
     if isinstance(value, DType):
         raise ValueError(f"Attempt to convert a value ({value!r}) to a Tensor.")
     if hasattr(value, "__array__") and not isinstance(value, type):

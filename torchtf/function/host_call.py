@@ -39,6 +39,8 @@ class HostCall(staged.Call):
             return item.read(next(supply)) if isinstance(item, _Slot) else item
 
         result = self._host.run([fill(x) for x in self._template])
+        if result is None:
+            return []
         results = result if isinstance(result, (list, tuple)) else (result,)
         return [arena.encode(r._data) if type(r._data) is np.ndarray else r._data for r in results]
 

@@ -15,6 +15,7 @@ from torchtf.core.convert import convert_to_tensor
 from torchtf.core.host_op import host_op, object_array
 from torchtf.core.shape import TensorShape
 from torchtf.core.tensor import Tensor, is_tensor_type, wrap
+from torchtf.function.trace import init_scope
 from torchtf.ragged import RaggedTensor
 from torchtf.sparse import SparseTensor
 
@@ -149,7 +150,8 @@ class StaticHashTable(_Table):
         if self._default.shape.rank:
             raise ValueError(f"Shapes {self._default.shape} and () are not compatible")
         self._initializer = initializer
-        self._fill(*initializer._pairs())
+        with init_scope():
+            self._fill(*initializer._pairs())
 
     def _fill(self, keys: list, values: list) -> None:
         for key, value in zip(keys, values, strict=True):
@@ -188,8 +190,9 @@ class KeyValueTensorInitializer:
     """
 
     def __init__(self, keys, values, key_dtype=None, value_dtype=None, name=None):
-        self._keys = convert_to_tensor(keys, dtype=key_dtype)
-        self._values = convert_to_tensor(values, dtype=value_dtype)
+        with init_scope():  # a traced function makes its table while it is traced
+            self._keys = convert_to_tensor(keys, dtype=key_dtype)
+            self._values = convert_to_tensor(values, dtype=value_dtype)
         if not self._keys.shape.is_compatible_with(self._values.shape):
             raise ValueError(f"Shapes {self._keys.shape} and {self._values.shape} are incompatible")
 

@@ -126,9 +126,9 @@ def broadcast(values: list):
             depth = max(depth, value.ragged_rank)
     aligned = [_at_rank(v, depth) for v in aligned]
     rows = _common_size([size_of(v) for v in aligned])
+    broadcasts = [isinstance(size_of(v), int) and size_of(v) == 1 for v in aligned]
     indexes = [
-        torch.arange(rows) if size_of(v) == rows else torch.zeros(rows, dtype=torch.int64)
-        for v in aligned
+        torch.zeros(rows, dtype=torch.int64) if one else torch.arange(rows) for one in broadcasts
     ]
     partitions = []
     for _ in range(depth):
@@ -168,8 +168,9 @@ def _same_rows(a, b) -> bool:
 
 
 def _common_size(sizes):
-    rows = next((s for s in sizes if s != 1), 1)
-    if any(s not in (1, rows) for s in sizes):
+    known = [s for s in sizes if isinstance(s, int)]  # an open size is taken to fit
+    rows = next((s for s in known if s != 1), next((s for s in sizes if s not in known), 1))
+    if any(s not in (1, rows) for s in known):
         raise part.invalid(f"Unable to broadcast: dimension size mismatch in dimension 0: {sizes}")
     return rows
 
@@ -219,7 +220,7 @@ def _segments(values, ids, count, how):
     splits = part.splits_of(longest)
     rowids = values._rowids()
     inner = splits[ids[rowids]] + part.offsets_of(values._splits, rowids)
-    total = int(splits[-1])
+    total = part.number(splits[-1])
     return RaggedTensor._of(_segments(values._values, inner, total, how), splits)
 
 

@@ -12,7 +12,7 @@ from torchtf import array_ops
 from torchtf.core import dtypes, hashing
 from torchtf.core.convert import convert_to_tensor, to_torch
 from torchtf.core.host_op import host_op, object_array
-from torchtf.core.tensor import wrap
+from torchtf.core.tensor import is_fake, wrap
 from torchtf.ragged import _partition as part
 from torchtf.ragged._getitem import gather
 from torchtf.ragged._join import stack
@@ -154,7 +154,7 @@ def range(
         raise invalid("starts, limits, and deltas must have the same shape [Op:RaggedRange] name: ")
     count = sizes.pop() if sizes else 1
     start, limit, delta = (p.expand(count) for p in parts)
-    if (delta == 0).any():
+    if not is_fake(delta) and (delta == 0).any():
         raise invalid("Requires delta != 0 [Op:RaggedRange] name: ")
     distance = limit - start
     if start.dtype.is_floating_point:
@@ -201,14 +201,16 @@ def segment_ids_to_row_splits(segment_ids, num_segments=None, out_type=None, nam
     listed = isinstance(segment_ids, (list, tuple))
     ids = index_vector(segment_ids, "segment_ids")
     if num_segments is None:
-        count = int(ids.max()) + 1 if ids.shape[0] else 0
+        count = part.number(ids.max()) + 1 if ids.shape[0] else 0
     else:
-        count = int(to_torch(num_segments))
+        count = part.number(num_segments)
     if out_type is None:
         dtype = torch.int64 if listed else ids.dtype
     else:
         dtype = dtypes.as_dtype(out_type).torch
-    return wrap(part.splits_of(torch.bincount(ids, minlength=count).to(dtype)))
+    if not is_fake(ids) and ids.numel():
+        count = max(count, int(ids.max()) + 1)
+    return wrap(part.splits_of(part.counts_of(ids, count).to(dtype)))
 
 
 def stack_dynamic_partitions(data, partitions, num_partitions, name=None) -> RaggedTensor:
@@ -237,13 +239,16 @@ def stack_dynamic_partitions(data, partitions, num_partitions, name=None) -> Rag
         partitions = array_ops.reshape(partitions, [1])
     given = to_torch(partitions)
     numbers = given.to(torch.int64)
-    count = int(to_torch(num_partitions))
-    if numbers.numel() and int(numbers.max()) >= count:
-        raise invalid("partitions must be less than num_partitions\nCondition x < y did not hold.")
-    if numbers.numel() and int(numbers.min()) < 0:
-        raise invalid("partitions must be non-negative")
+    count = part.number(num_partitions)
+    if numbers.numel() and not is_fake(numbers):
+        if int(numbers.max()) >= count:
+            raise invalid(
+                "partitions must be less than num_partitions\nCondition x < y did not hold."
+            )
+        if int(numbers.min()) < 0:
+            raise invalid("partitions must be non-negative")
     order = torch.argsort(numbers, stable=True)
-    splits = part.splits_of(torch.bincount(numbers, minlength=count).to(given.dtype))
+    splits = part.splits_of(part.counts_of(numbers, count).to(given.dtype))
     return RaggedTensor._of(gather(data, order), splits)
 
 
@@ -334,8 +339,13 @@ def map_flat_values(op, *args, **kwargs):
 _DEFAULT_KEY = 0xDECAFCAFFE
 
 
-@host_op("RaggedCross", out=("string", "int64"))
-def _cross(columns: list[T], splits: list[Index], hashed, num_buckets, key):
+def _cross_sizes(columns, splits, *rest):
+    return [None], [next((s.shape[0] for s in splits if isinstance(s.shape[0], int)), None)]
+
+
+@host_op("RaggedCross", out=("kind", "int64"), shape=_cross_sizes)
+def _cross(columns: list[T], splits: list[Index], kind, num_buckets, key):
+    hashed = kind is dtypes.int64
     rows = len(splits[0]) - 1
     if any(len(s) - 1 != rows for s in splits):
         raise invalid("inputs must all have the same outer dimension size")
@@ -376,8 +386,9 @@ def _crossed(inputs, hashed, num_buckets, key, name):
         elif not isinstance(value, RaggedTensor):
             value = RaggedTensor.from_tensor(value)
         rows.append(value)
+    kind = dtypes.int64 if hashed else dtypes.string
     values, splits = _cross(
-        [r.flat_values for r in rows], [r.row_splits for r in rows], hashed, num_buckets, key, name
+        [r.flat_values for r in rows], [r.row_splits for r in rows], kind, num_buckets, key, name
     )
     return RaggedTensor.from_row_splits(values, splits, validate=False)
 

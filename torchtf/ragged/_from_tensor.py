@@ -121,7 +121,7 @@ def from_sparse(st_input, row_splits_dtype):
     if indices.shape[1] != 2:
         raise ValueError(f"rank(st_input) must be 2. Received {indices.shape[1]}.")
     rows, columns = indices.unbind(1)
-    counts = torch.zeros(int(to_torch(st_input.dense_shape)[0]), dtype=torch.int64)
+    counts = torch.zeros(part.number(to_torch(st_input.dense_shape)[0]), dtype=torch.int64)
     splits = part.splits_of(counts.index_add(0, rows, torch.ones_like(rows)))
     if not is_fake(rows):
         ordered = bool((rows[1:] >= rows[:-1]).all())

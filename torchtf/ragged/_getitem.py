@@ -6,7 +6,7 @@ import torch
 
 from torchtf import array_ops
 from torchtf.core import dtypes
-from torchtf.core.tensor import is_tensor_type
+from torchtf.core.tensor import is_fake, is_tensor_type
 from torchtf.ragged import _partition as part
 from torchtf.ragged._tensor import RaggedTensor, size_of
 
@@ -56,6 +56,10 @@ def _outer(rt, keys):
 
 def _row(rt, key):
     count = size_of(rt)
+    if is_fake(rt._splits):
+        where = torch.as_tensor(key, dtype=torch.int64).reshape(1)
+        where = torch.where(where < 0, where + count, where)
+        return _between_splits(rt._values, *(rt._splits.index_select(0, where + i) for i in (0, 1)))
     if isinstance(key, int) and isinstance(count, int) and not -count <= key < count:
         raise IndexError(f"Row key {key} out of bounds")
     if isinstance(key, torch.Tensor):
@@ -64,6 +68,12 @@ def _row(rt, key):
         key += count
     start, stop = rt._splits[key].item(), rt._splits[key + 1].item()
     return _between(rt._values, start, stop)
+
+
+def _between_splits(values, start, stop):
+    """The rows from `start` to `stop`, tensors of a trace: how many there are is open."""
+    places = torch.arange(size_of(values), dtype=start.dtype)
+    return gather(values, ((places >= start) & (places < stop)).nonzero().squeeze(1))
 
 
 def _between(values, start, stop):
@@ -80,6 +90,9 @@ def _between(values, start, stop):
 def _slice_rows(rt, key: slice):
     if key == slice(None):
         return rt
+    if is_fake(rt._splits):
+        every = array_ops.range(size_of(rt))
+        return gather(rt, array_ops.getitem(every, (key,))._data.long())
     start, stop, step = key.indices(size_of(rt))
     if step == 1:
         return _between(rt, start, max(start, stop))

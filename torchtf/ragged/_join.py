@@ -79,12 +79,14 @@ def _concat_rows(rows):
 def _concat_columns(rows):
     """Row i of the result is row i of each input, one after the other."""
     count = len(rows)
-    height = size_of(rows[0])
-    for other in rows[1:]:
-        if size_of(other) != height:
+    heights = [size_of(r) for r in rows]
+    known = [h for h in heights if isinstance(h, int)]  # an open one is taken to fit
+    height = known[0] if known else heights[0]
+    for other in known:
+        if other != height:
             raise part.invalid(
                 "Input tensors have incompatible shapes.\nCondition x == y did not hold.\n"
-                f"[{height}]\n[{size_of(other)}]"
+                f"[{height}]\n[{other}]"
             )
     order = torch.arange(height * count).reshape(count, height).t().reshape(-1)
     mixed = gather(_concat_rows(rows), order)

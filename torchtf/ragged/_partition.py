@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from torchtf.core import errors
-from torchtf.core.convert import convert_to_tensor, to_torch
+from torchtf.core.convert import convert_to_tensor, to_shape, to_torch
 from torchtf.core.op import op
 from torchtf.core.tensor import is_fake, to_numpy
 
@@ -67,6 +67,17 @@ def ranges(starts, counts, step=1) -> tuple[torch.Tensor, torch.Tensor]:
     splits = splits_of(counts)
     rowids = rowids_of(splits)
     return starts[rowids] + offsets_of(splits, rowids) * step, splits
+
+
+def number(value):
+    """An integer scalar as a Python int; one that is not known while tracing as a symbolic one."""
+    return to_shape(value)[0]
+
+
+def counts_of(ids: torch.Tensor, count) -> torch.Tensor:
+    """How often each of the numbers below `count` occurs in `ids`."""
+    zeros = torch.zeros(count, dtype=torch.int64, device=ids.device)
+    return zeros.index_add(0, ids.long(), torch.ones_like(ids, dtype=torch.int64))
 
 
 def longest(splits: torch.Tensor):

@@ -651,14 +651,12 @@ def _to_tensor(rt, default, sizes):
         width = inner_sizes[0]
     else:
         width = part.longest(rt._splits) if rt._uniform is None else rt._uniform
-    filler = array_ops.broadcast_to(default, values.shape[1:]) if values.shape.rank > 1 else default
+    inner = list(values._data.shape[1:])
+    filler = array_ops.broadcast_to(default, inner) if inner else default
     splits = rt._splits
     if sizes[0] is not None:
-        count = splits.shape[0] - 1
-        if sizes[0] <= count:
-            splits = splits[: sizes[0] + 1]
-        else:
-            splits = torch.cat([splits, splits[-1:].expand(sizes[0] - count)])
+        more = splits[-1:].expand(sizes[0])  # rows without values
+        splits = torch.cat([splits, more])[: sizes[0] + 1]
     return part.pad_rows(values, splits, filler, width)
 
 

@@ -10,11 +10,11 @@ import torch
 
 from torchtf import array_ops
 from torchtf.core import dtypes, errors, hashing
-from torchtf.core.convert import convert_to_tensor, to_axis, to_torch
+from torchtf.core.convert import convert_to_tensor, to_axis, to_shape, to_torch
 from torchtf.core.host_op import host_op, object_array
 from torchtf.core.op import op
 from torchtf.core.tensor import is_fake, is_tensor_type, wrap
-from torchtf.ragged._partition import take
+from torchtf.ragged._partition import counts_of, number, take
 from torchtf.sparse._tensor import SparseTensor
 
 
@@ -40,9 +40,15 @@ def _sizes(sp) -> list[int]:
     return [f if k is None else k for f, k in zip(found, known, strict=True)]
 
 
+def _size_vector(sizes: list) -> torch.Tensor:
+    """Sizes, which may be symbolic, as an int64 vector."""
+    return to_torch(convert_to_tensor(sizes, dtype=dtypes.int64))
+
+
 def _make(indices: torch.Tensor, values, shape) -> SparseTensor:
     values = wrap(values) if isinstance(values, torch.Tensor) else values
-    shape = wrap(torch.tensor(shape, dtype=torch.int64)) if isinstance(shape, list) else shape
+    if isinstance(shape, list):
+        shape = convert_to_tensor(shape, dtype=dtypes.int64)
     return SparseTensor(wrap(indices), values, shape)
 
 
@@ -105,7 +111,7 @@ def _check_order(sp, op_name="SparseToDense"):
     indices, sizes = to_torch(sp.indices), _sizes(sp)
     if is_fake(indices) or not indices.shape[0]:
         return
-    shape = torch.tensor(sizes)
+    shape = _size_vector(sizes)
     outside = ((indices < 0) | (indices >= shape)).any(1)
     if outside.any():
         i = int(outside.nonzero()[0])
@@ -155,9 +161,9 @@ def to_indicator(sp_input, vocab_size, name=None):
     """Booleans that tell which ids each row holds (source: `tf.sparse.to_indicator`)."""
     sp = _sparse(sp_input)
     *outer, _ = _sizes(sp)
-    sizes = [*outer, int(to_torch(vocab_size))]
+    sizes = [*outer, number(vocab_size)]
     ids = to_torch(sp.values).to(torch.int64)
-    if ids.numel() and (ids.min() < 0 or ids.max() >= sizes[-1]):
+    if not is_fake(ids) and ids.numel() and (ids.min() < 0 or ids.max() >= sizes[-1]):
         raise _invalid(
             f"Indices are not valid (out of bounds).  Shape: {_text(sizes)}", "SparseToDense"
         )
@@ -169,8 +175,8 @@ def to_indicator(sp_input, vocab_size, name=None):
 
 def eye(num_rows, num_columns=None, dtype=dtypes.float32, name=None) -> SparseTensor:
     """A sparse identity matrix (source: `tf.sparse.eye`)."""
-    rows = int(to_torch(num_rows))
-    columns = rows if num_columns is None else int(to_torch(num_columns))
+    rows = number(num_rows)
+    columns = rows if num_columns is None else number(num_columns)
     diagonal = torch.arange(min(rows, columns))
     ones = torch.ones(diagonal.shape[0], dtype=dtypes.as_dtype(dtype).torch)
     return _make(torch.stack([diagonal, diagonal], 1), ones, [rows, columns])
@@ -228,19 +234,20 @@ def reshape(sp_input, shape, name=None) -> SparseTensor:
         InvalidArgumentError: if the number of elements differs.
     """
     sp = _sparse(sp_input)
-    sizes, new = _sizes(sp), [int(s) for s in to_torch(shape).tolist()]
+    sizes, new = _sizes(sp), to_shape(shape)
     total = _math.prod(sizes)
-    known = _math.prod(s for s in new if s != -1)
+    known = _math.prod(s for s in new if not (isinstance(s, int) and s == -1))
+    open_size = not isinstance(total, int) or not isinstance(known, int)
     described = f"input_shape={_text(sizes)} output_shape="
-    if -1 in new:
-        if known and total % known:
+    if any(isinstance(s, int) and s == -1 for s in new):
+        if not open_size and known and total % known:
             text = _text([total // known // 2 or 1 if s == -1 else s for s in new])
             raise _invalid(
                 f"Input to reshape is a SparseTensor with {total} dense values, but the requested "
                 f"shape requires a multiple of {known}. {described}{text}", "SparseReshape",
             )  # fmt: skip
-        new = [total // known if s == -1 else s for s in new]
-    elif known != total:
+        new = [total // known if isinstance(s, int) and s == -1 else s for s in new]
+    elif not open_size and known != total:
         raise _invalid(
             f"Input to reshape is a tensor with {total} dense values, but the requested shape has "
             f"{known}. {described}{_text(new)}", "SparseReshape",
@@ -284,7 +291,7 @@ def slice(sp_input, start, size, name=None) -> SparseTensor:
                 f"Expected {what} to be a vector of length {len(sizes)} but got length "
                 f"{vector.shape[0]}", "SparseSlice",
             )  # fmt: skip
-    begin, extent, shape = begin.long(), extent.long(), torch.tensor(sizes)
+    begin, extent, shape = begin.long(), extent.long(), _size_vector(sizes)
     extent = torch.minimum(extent, (shape - begin).clamp(min=0))
     indices = to_torch(sp.indices)
     inside = ((indices >= begin) & (indices < begin + extent)).all(1).nonzero().squeeze(1)
@@ -311,7 +318,7 @@ def split(sp_input=None, num_split=None, axis=None, name=None) -> list[SparseTen
         )  # fmt: skip
     parts, begin = [], 0
     for i in range(num_split):
-        extent = length // num_split + (i < length % num_split)
+        extent = (length + num_split - 1 - i) // num_split
         start = [begin if a == axis else 0 for a in range(len(sizes))]
         size = [extent if a == axis else s for a, s in enumerate(sizes)]
         parts.append(slice(sp, start, size))
@@ -479,12 +486,12 @@ def add(a, b, threshold=0):
         return _make(indices[keep], total[keep], a.dense_shape)
     sp, dense = (a, b) if sparse[0] else (b, a)
     dense = convert_to_tensor(dense, dtype=sp.dtype)
-    if dense.shape != sp.shape:
+    if not dense.shape.is_compatible_with(sp.shape):
         raise _invalid(
             f"Dimensions {sp.shape} and {dense.shape} do not match", "SparseTensorDenseAdd"
         )
-    flat = _flat(to_torch(sp.indices), _sizes(sp))
     data = to_torch(dense)
+    flat = _flat(to_torch(sp.indices), list(data.shape))
     return wrap(data.reshape(-1).index_add(0, flat, to_torch(sp.values)).reshape(data.shape))
 
 
@@ -503,8 +510,14 @@ def minimum(sp_a, sp_b, name=None) -> SparseTensor:
 def _dense_at(sp, dense):
     """The elements of a broadcast dense tensor at the places of a sparse one."""
     dense = convert_to_tensor(dense, dtype=sp.dtype)
-    full = to_torch(dense).broadcast_to(_sizes(sp))
-    return full.reshape(-1)[_flat(to_torch(sp.indices), _sizes(sp))]
+    data, indices = to_torch(dense), to_torch(sp.indices)
+    if not is_fake(data) and sp.shape.is_fully_defined():
+        data.broadcast_to(_sizes(sp))  # raises if it does not fit
+    columns = indices[:, indices.shape[1] - data.dim() :]
+    return data[tuple(
+        columns[:, k] if size != 1 else torch.zeros_like(columns[:, k])
+        for k, size in enumerate(data.shape)
+    )]  # fmt: skip
 
 
 def times_dense(sp, dense) -> SparseTensor:
@@ -673,18 +686,18 @@ def _segments(data, indices, segment_ids, num_segments, op_name, divide):
             raise _invalid(
                 f"Bad: indices[{i}] == {int(where[i])} out of range [0, {data.shape[0]})", op_name
             )
-        if (ids[1:] < ids[:-1]).any():
+        if not is_fake(ids) and (ids[1:] < ids[:-1]).any():
             raise _invalid("segment ids are not increasing", op_name)
     if num_segments is None:
-        count = int(ids[-1]) + 1 if ids.shape[0] else 0
+        count = number(ids[-1]) + 1 if ids.shape[0] else 0
     else:
-        count = int(to_torch(num_segments))
-        if ids.numel() and int(ids.max()) >= count:
+        count = number(num_segments)
+        if not is_fake(ids) and ids.numel() and int(ids.max()) >= count:
             raise _invalid("segment ids must be < num_segments", op_name)
     picked = data.index_select(0, where.long())
     total = data.new_zeros((count, *data.shape[1:])).index_add(0, ids.long(), picked)
     if divide is not None:
-        counts = torch.bincount(ids.long(), minlength=count).clamp(min=1).to(data.dtype)
+        counts = counts_of(ids, count).clamp(min=1).to(data.dtype)
         total = total / divide(counts).reshape(-1, *[1] * (data.dim() - 1))
     return wrap(total)
 
@@ -776,15 +789,15 @@ def bincount(
         numbers = numbers.reshape(-1)
         amounts = None if weights is None else to_torch(convert_to_tensor(weights)).reshape(-1)
     numbers = numbers.long()
-    if numbers.numel() and numbers.min() < 0:
+    if not is_fake(numbers) and numbers.numel() and numbers.min() < 0:
         raise _invalid("Input values must all be non-negative", "DenseCountSparseOutput")
     by_row = axis == -1 and len(sizes) > 1
     if maxlength is not None:
         keep = numbers < maxlength
         numbers, rows = numbers[keep], rows[keep]
         amounts = None if amounts is None else amounts[keep]
-    width = int(numbers.max()) + 1 if numbers.numel() else 0
-    width = max(width, minlength or 0)
+    width = number(numbers.max()) + 1 if numbers.numel() else 0
+    width = torch.sym_max(width, minlength or 0)
     shape = [sizes[0], width] if by_row else [width]
     columns = [rows.long(), numbers] if by_row else [numbers]
     places, ids = torch.unique(_flat(torch.stack(columns, 1), shape), return_inverse=True)
@@ -833,6 +846,10 @@ def _cross(inputs, compute):
                 raise TypeError("All inputs must be Tensor or SparseTensor.")
             value = _every_place(value)
         matrices.append(value)
+    if any(is_fake(to_torch(m.indices)) for m in matrices):
+        raise NotImplementedError(
+            "tf.sparse.cross in a tf.function is not supported; use tf.ragged.cross"
+        )
     height = _sizes(matrices[0])[0]
     if any(_sizes(m)[0] != height for m in matrices):
         raise _invalid("inputs must all have the same number of rows", "SparseCross")
