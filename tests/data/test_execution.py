@@ -240,3 +240,27 @@ def test_raw_iteration_gives_torch_tensors():
     rows = list(dataset._iterate_raw())
     assert len(rows) == 2 and type(rows[0][0]["a"]) is torch.Tensor
     assert rows[1][0]["a"].tolist() == [2.0]
+
+
+def test_chains_on_chunks_write_over_values_only_when_nothing_needs_them_any_more():
+    def chain(x):
+        scaled = tf.cast(x, tf.float32) / 255.0
+        sums = scaled * 2.0 + tf.reduce_mean(scaled)
+        flat = tf.reshape(sums, [-1]) - 1.0
+        return tf.clip_by_value(flat, 0.0, 1.0), scaled, sums - scaled
+
+    images = np.random.default_rng(0).integers(0, 255, (50, 4, 4, 3), dtype=np.uint8)
+    dataset = D.from_tensor_slices(images).map(chain)
+    for image, results in zip(images, dataset, strict=True):
+        for got, want in zip(results, chain(tf.constant(image)), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    assert dataset._node.function.vectorizes is True
+    assert (dataset._node.source.chunk.columns[0].numpy() == images).all()
+
+
+def test_batches_of_chunks_that_are_no_multiples():
+    function = lambda x: tf.zeros([40_000]) + tf.cast(x, tf.float32)  # noqa: E731
+    sizes = [b.shape[0] for b in D.range(500).map(function).batch(7)]
+    assert sizes == [7] * 71 + [3]
+    rows = [b[:, 0].numpy() for b in D.range(500).map(function).batch(7)]
+    assert np.concatenate(rows).tolist() == list(range(500))

@@ -308,7 +308,7 @@ class _Graph:
         if not self._dense or not chunk.columns or any(type(c) is list for c in chunk.columns):
             return None
         if self._run_rows is None:
-            self._run_rows = compile_graph(vectorized(self._module))
+            self._run_rows = compile_graph(vectorized(self._module, len(chunk.columns)))
         with self._scope(), torch.no_grad():
             columns = [_encoded(c) for c in chunk.columns]
             captured = self._captured()

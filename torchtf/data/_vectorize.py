@@ -18,40 +18,63 @@ from torchtf.function.staged import Call
 from torchtf.script_ops import PythonCall
 
 
-def vectorized(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """A copy of the graph whose host calls accept batched tensors, and which saves memory."""
-    return _with_calls(module, _Rows, _reuse_memory)
+def vectorized(module: torch.fx.GraphModule, columns: int) -> torch.fx.GraphModule:
+    """A copy of the graph whose host calls accept batched tensors, and which saves memory.
+
+    Args:
+        columns: how many of the inputs have rows.
+    """
+    return _with_calls(module, _Rows, lambda graph: _reuse_memory(graph, columns))
 
 
 _aten = torch.ops.aten
-# ops that may write their result over their first argument
+# elementwise ops that may write their result over their first argument
 _IN_PLACE = {
     _aten.add.Tensor: _aten.add_.Tensor, _aten.sub.Tensor: _aten.sub_.Tensor,
     _aten.mul.Tensor: _aten.mul_.Tensor, _aten.div.Tensor: _aten.div_.Tensor,
     _aten.clamp.default: _aten.clamp_.default, _aten.neg.default: _aten.neg_.default,
 }  # fmt: skip
+# further ops whose result is new memory
+_NEW = {
+    _aten._to_copy.default, _aten.where.self, _aten.flip.default, _aten.mean.dim,
+    _aten.sum.dim_IntList, _aten.lt.Scalar, _aten.gt.Scalar, *_IN_PLACE,
+}  # fmt: skip
 
 
-def _reuse_memory(graph: torch.fx.Graph) -> None:
-    """Lets elementwise ops with numbers write over a value that is new and not needed any more.
+def _reuse_memory(graph: torch.fx.Graph, columns: int) -> None:
+    """Lets elementwise ops write over a value that is new, has rows, and is not needed any more.
 
     New memory for each step of a chain of ops on images costs more than the arithmetic.
+
+    Args:
+        columns: how many of the inputs have rows.
     """
+    order = {node: i for i, node in enumerate(graph.nodes)}
+    with_rows = set([n for n in graph.nodes if n.op == "placeholder"][:columns])
     fresh = set()
     for node in graph.nodes:
-        target = node.target
-        if target is _aten._to_copy.default:
+        if any(n in with_rows for n in node.all_input_nodes):
+            with_rows.add(node)
+        if node.target in _NEW:
             fresh.add(node)
-        elif target in _IN_PLACE:
-            first, *others = node.args
+        if not node.args or node.args[0] not in fresh or not _is_last(node, order):
+            continue
+        first = node.args[0]
+        if node.target is _aten.view.default:
             fresh.add(node)
-            if (
-                first in fresh
-                and len(first.users) == 1
-                and not any(isinstance(x, torch.fx.Node) for x in others)
-                and _alike(first.meta.get("val"), node.meta.get("val"))
-            ):
-                node.target = _IN_PLACE[target]
+        elif (
+            node.target in _IN_PLACE
+            and first in with_rows
+            and _alike(first.meta.get("val"), node.meta.get("val"))
+        ):
+            node.target = _IN_PLACE[node.target]
+
+
+def _is_last(node: torch.fx.Node, order: dict) -> bool:
+    """Whether nothing needs the first argument of a node, or a view of it, behind the node."""
+    users = [u for u in node.args[0].users if u is not node]
+    repeated = sum(n is node.args[0] for n in node.args) > 1
+    return not repeated and all(order[u] < order[node] and u.target in _NEW for u in users)
 
 
 def _alike(a, b) -> bool:

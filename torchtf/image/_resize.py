@@ -15,6 +15,7 @@ from torch.nn import functional
 from torchtf.core import errors
 from torchtf.core.convert import convert_to_tensor, to_shape
 from torchtf.core.op import op
+from torchtf.core.tensor import is_fake
 from torchtf.image._geometry import as_image, pad_image, scalar
 
 
@@ -138,6 +139,11 @@ def _kernel_weights(kernel, have, size, antialias, device):
 def _interpolate(x, size, mode, antialias=False):
     """Torch's own kernels, on a channels-second view."""
     view = x.permute(0, 3, 1, 2)
+    if mode == "bilinear" and not antialias and is_fake(x) and not x.requires_grad:
+        # where autograd looks on, a trace would take the kernel apart into a dozen slower ones
+        with torch._C._AutoDispatchBelowAutograd():
+            made = torch.ops.aten.upsample_bilinear2d.default(view, size, False, None, None)
+        return made.permute(0, 2, 3, 1)
     return functional.interpolate(
         view, size, mode=mode, align_corners=False, antialias=antialias
     ).permute(0, 2, 3, 1)
