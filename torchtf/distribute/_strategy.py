@@ -26,7 +26,11 @@ from torchtf.distribute._buckets import Packing
 from torchtf.distribute._group import Group
 from torchtf.distribute._streams import ReplicaStreams
 from torchtf.distribute._values import PerReplica, components_of, local_component
-from torchtf.distribute._variables import DistributedVariable, components_of_variable
+from torchtf.distribute._variables import (
+    DistributedVariable,
+    MirroredVariable,
+    components_of_variable,
+)
 
 
 class ReduceOp(enum.Enum):
@@ -215,7 +219,7 @@ class StrategyExtended:
 
     @property
     def parameter_devices(self) -> tuple[str, ...]:
-        return self._strategy._devices
+        return self._strategy.parameter_devices
 
     @property
     def experimental_require_static_shapes(self) -> bool:
@@ -300,6 +304,8 @@ class Strategy:
 
     mirrors = False
     one_program = False
+    # the class of variables that are brought together when written
+    mirrored_variable = MirroredVariable
 
     def __init__(
         self,
@@ -318,6 +324,11 @@ class Strategy:
     @property
     def num_replicas_in_sync(self) -> int:
         return self.group.size if self.group is not None else 1
+
+    @property
+    def parameter_devices(self) -> tuple[str, ...]:
+        """Where variables are."""
+        return self._devices
 
     @property
     def _local_replicas(self) -> int:

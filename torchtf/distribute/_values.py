@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torchtf.core import graph, nest
-from torchtf.core.specs import TypeSpec
+from torchtf.core.specs import TypeSpec, type_spec_from_value
 
 
 class DistributedValues:
@@ -66,7 +66,10 @@ class PerReplica(DistributedValues):
 
     @property
     def _type_spec(self):
-        return PerReplicaSpec()
+        try:
+            return PerReplicaSpec(type_spec_from_value(self.local))
+        except TypeError:  # no tensor
+            return PerReplicaSpec()
 
     @property
     def values(self) -> tuple:

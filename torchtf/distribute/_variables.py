@@ -121,7 +121,7 @@ def _joins_strategy(variable: Variable) -> None:
             f"Please change the `synchronization` for variable: {variable.name}"
         )
     on_read = variable._synchronization is VariableSynchronization.ON_READ
-    variable.__class__ = SyncOnReadVariable if on_read else MirroredVariable
+    variable.__class__ = SyncOnReadVariable if on_read else strategy.mirrored_variable
 
 
 variables.creation_hooks.append(_joins_strategy)
