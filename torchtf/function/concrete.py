@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,7 @@ from torchtf.core import arena, dtypes, errors, graph, nest, tape
 from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
-from torchtf.function import staged
+from torchtf.function import reuse, staged
 from torchtf.function.runner import compile_graph
 from torchtf.function.trace import Traced
 
@@ -54,13 +55,18 @@ class ConcreteFunction:
         self._count = len(output_specs)
         self._single = output_template is _LEAF
         self._input_specs = input_specs
-        self._run = compile_graph(self.graph_module)
+        self._run = compile_graph(self.graph_module, in_place=reuse.plan(self.graph_module.graph))
         self._replay = None
         self._fits = traced.fits
         self._for_sizes = for_sizes
         self._records = staged.has_records(self.graph_module)
         if traced.uses_strings:
             self.call_flat = self._call_with_strings
+
+    @functools.cached_property
+    def _run_recorded(self) -> Callable:
+        """Runs the graph under a tape, whose autograd keeps values that `_run` would overwrite."""
+        return compile_graph(self.graph_module)
 
     # -- what it is
 
@@ -241,7 +247,7 @@ class ConcreteFunction:
         if self._fits is not None and not self._fits(*inputs):
             return self._for_sizes.call_flat(leaves)
         if tape.recording():
-            results = self._run(*inputs)
+            results = self._run_recorded(*inputs)
         else:
             enabled = torch.is_grad_enabled()
             torch._C._set_grad_enabled(False)
@@ -268,8 +274,9 @@ class ConcreteFunction:
             inputs += [c.get() for c in self._captures]
             if self._fits is not None and not self._fits(*inputs):
                 return self._for_sizes.call_flat(leaves)
-            with torch.set_grad_enabled(tape.recording()):
-                results = self._run(*inputs)
+            records = tape.recording()
+            with torch.set_grad_enabled(records):
+                results = (self._run_recorded if records else self._run)(*inputs)
             for owner, value in zip(self._written, results[self._count :], strict=True):
                 if type(owner._trace_get()) is np.ndarray:
                     value = strings.decode(value)

@@ -98,7 +98,7 @@ def compile_concrete(concrete, required: bool = True) -> None:
             "g++ or clang++, or name one in the environment variable CXX."
         )
     open_sizes = any(size is None for spec in concrete._input_specs for size in spec.shape)
-    concrete._run = _Compiled(concrete.graph_module, open_sizes)
+    concrete._run = concrete._run_recorded = _Compiled(concrete.graph_module, open_sizes)
 
 
 def _compiler_exists() -> bool:

@@ -90,9 +90,10 @@ _WITH_NUMBER = {
 class _Writer:
     """Generates the source of the function that runs a graph."""
 
-    def __init__(self, module: torch.fx.GraphModule, replay: bool):
+    def __init__(self, module: torch.fx.GraphModule, replay: bool, in_place: dict):
         self.module = module
         self.replay = replay
+        self.in_place = in_place
         self.scope: dict = {"_getitem": operator.getitem}
         self.lines: list[str] = []
 
@@ -150,6 +151,13 @@ class _Writer:
         return self.scope["_run"]
 
     def _arguments(self, node) -> tuple:
+        args = self._with_cheap_number(node)
+        if node in self.in_place:
+            position = self.in_place[node][1]
+            return (args[position], *args[:position], *args[position + 1 :])
+        return args
+
+    def _with_cheap_number(self, node) -> tuple:
         if self.replay or node.kwargs or len(node.args) != 2 or node.target not in _WITH_NUMBER:
             return node.args
         first, number = node.args
@@ -174,7 +182,8 @@ class _Writer:
         elif node.target is operator.getitem:
             value = f"{self.text(node.args[0])}[{self.text(node.args[1])}]"
         else:
-            value = f"{self.bind(callable_of(node), 'f')}({args})"
+            function = self.in_place[node][0] if node in self.in_place else callable_of(node)
+            value = f"{self.bind(function, 'f')}({args})"
         self.lines.append(f"    {node.name} = {value}")
         self.values.add(node.name)
         dead = [n for n in dying.get(node, ()) if n in self.values]
@@ -184,14 +193,17 @@ class _Writer:
             self.lines.append(f"    {' = '.join(dead)} = None")
 
 
-def compile_graph(module: torch.fx.GraphModule, replay: bool = False) -> Callable:
+def compile_graph(
+    module: torch.fx.GraphModule, replay: bool = False, in_place: dict | None = None
+) -> Callable:
     """The Python function that runs `module`: takes its inputs, returns the list of its outputs.
 
     Args:
         module: a traced graph.
         replay: whether the function is to run on stand-ins, to make the graph part of another.
+        in_place: what `reuse.plan` found, for runs that autograd does not record.
     """
-    return _Writer(module, replay).write()
+    return _Writer(module, replay, in_place or {}).write()
 
 
 def run_nodes(root: torch.nn.Module, node: torch.fx.Node, input_value: Callable):
