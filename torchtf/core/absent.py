@@ -14,6 +14,7 @@ class AbsentError(AttributeError, NotImplementedError):
 
 _SESSIONS = "it belongs to TF 1 graphs and sessions; eager code and tf.function replace them"
 _DTENSOR = "use torch.distributed.tensor on x.torch() for sharded tensors"
+_PREEMPTION = "use torchrun --max-restarts with tf.keras.callbacks.BackupAndRestore"
 _CPP = "C++ ops of TensorFlow do not run here; register ops with torch.library"
 
 # dotted name below `tf`, or a namespace, -> the reason and a way round
@@ -27,6 +28,9 @@ REASONS = {
     "data.experimental.make_saveable_from_iterator": "give the iterator to tf.train.Checkpoint",
     "data.experimental.service": "a remote tf.data service; use DataLoader workers",
     "data.experimental.to_variant": "datasets have no variant tensors here; pass the dataset",
+    "distribute.experimental.PreemptionCheckpointHandler": _PREEMPTION,
+    "distribute.experimental.PreemptionWatcher": _PREEMPTION,
+    "distribute.experimental.TerminationConfig": _PREEMPTION,
     "distribute.experimental.rpc": "use torch.distributed.rpc",
     "dtensor": _DTENSOR,
     "estimator": "it left TensorFlow with version 2.16; use Keras",
