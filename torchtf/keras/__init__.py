@@ -57,6 +57,7 @@ for _name in (
     "_scatter",
     "_optimizers",
     "_data",
+    "_backup",
     "_trainer",
     "_compat",
     "_weights",

@@ -34,6 +34,7 @@ from keras.src.utils.python_utils import is_default, pythonify_logs
 
 from torchtf.core import tape
 from torchtf.core.tensor import wrap
+from torchtf.keras._backup import remaining
 from torchtf.keras._data import DatasetAdapter
 from torchtf.keras._distribute import (
     at_train_begin,
@@ -342,7 +343,7 @@ def fit(
         self.train()
         logs: Any = {}
         batches = _Batches(callbacks, "train")
-        for begin, end, data in iterator:
+        for begin, end, data in remaining(self, iterator):
             batches.begin(begin)
             logs = self.train_function(data)
             batches.end(end, logs)
