@@ -177,3 +177,10 @@ def test_models_with_tf_ops_train():
     model.compile(keras.optimizers.Adam(0.05), "mse")
     losses = fit(model, epochs=5)["loss"]
     assert losses[-1] < losses[0]
+
+
+def test_an_empty_lookup_layer_adapts():
+    lookup = keras.layers.StringLookup(max_tokens=5)
+    lookup.adapt(np.array(["b", "a", "b"]))
+    assert lookup.get_vocabulary() == ["[UNK]", "b", "a"]
+    assert lookup(tf.constant(["a", "z"])).numpy().tolist() == [2, 0]

@@ -151,7 +151,7 @@ class StaticHashTable(_Table):
             raise ValueError(f"Shapes {self._default.shape} and () are not compatible")
         self._initializer = initializer
         with init_scope():
-            self._fill(*initializer._pairs())
+            initializer.initialize(self)
 
     def _fill(self, keys: list, values: list) -> None:
         for key, value in zip(keys, values, strict=True):
