@@ -71,12 +71,7 @@ class ForwardAccumulator:
 
         Returns:
             A structure like `primals` of tensors or None.
-
-        Raises:
-            ValueError: if the accumulator was never entered.
         """
-        if self._tape._session is None:
-            raise ValueError("Called jvp() without first tracing anything.")
         zero = unconnected_gradients == tape.UnconnectedGradients.ZERO
 
         def one(target):
@@ -90,6 +85,8 @@ class ForwardAccumulator:
 
     def _pairs(self, primal, tangent):
         """The tensors that stand for a primal, with their tangents."""
+        if self._tape._session is None:  # the context was never entered
+            return []
         handles = self._tape._handles(primal)
         return [
             (h.tensor, tangent if h.indices is None else tangent.index_select(0, h.indices))

@@ -269,7 +269,8 @@ def while_loop(
             the shapes of `loop_vars` by default.
         parallel_iterations: how many iterations TensorFlow may run at once. They run one after
             another here; must be positive.
-        back_prop: if False, no gradient flows through the loop.
+        back_prop: if False, no gradient flows through the loop; eagerly without effect, as in
+            TensorFlow.
         swap_memory: a hint for TensorFlow's memory; has no effect on results.
         maximum_iterations: the most iterations to do.
         name: a name for the op.
@@ -294,16 +295,9 @@ def while_loop(
     if not loop_vars:
         raise ValueError("'loop_vars' must be provided.")
     if graph.state.trace is None:
-        result = _python_while(cond, body, loop_vars, maximum_iterations)
-    else:
-        result = _graph_while(cond, body, loop_vars, shape_invariants, maximum_iterations)
-    if not back_prop:
-        from torchtf.array_ops import stop_gradient
-
-        result = nest.map_structure(
-            lambda x: stop_gradient(x) if is_tensor_type(x) else x, result, expand_composites=False
-        )
-    return result
+        return _python_while(cond, body, loop_vars, maximum_iterations)
+    result = _graph_while(cond, body, loop_vars, shape_invariants, maximum_iterations)
+    return result if back_prop else _without_gradient(result)
 
 
 def _python_while(cond, body, loop_vars, maximum_iterations):
@@ -552,7 +546,7 @@ def map_fn(
         elems: a tensor or structure of tensors with the same first size.
         dtype: the older name of `fn_output_signature`.
         parallel_iterations: rows run one after another here; must be positive.
-        back_prop: if False, no gradient flows through.
+        back_prop: if False, no gradient flows through; eagerly without effect, as in TensorFlow.
         swap_memory: a hint for TensorFlow's memory; has no effect on results.
         infer_shape: whether all results must have one shape; they must, to be stacked.
         name: a name for the op.
@@ -620,9 +614,12 @@ def _zero():
 
 
 def _without_gradient(structure):
+    """What a loop in a graph gives with `back_prop=False`."""
     from torchtf.array_ops import stop_gradient
 
-    return nest.map_structure(stop_gradient, structure)
+    if graph.state.trace is None:
+        return structure
+    return nest.map_structure(lambda x: stop_gradient(x) if is_tensor_type(x) else x, structure)
 
 
 def _stack(parts):
@@ -783,7 +780,7 @@ def foldl(
         elems: a tensor or structure of tensors.
         initializer: the value to begin with; the first row by default.
         parallel_iterations, swap_memory: hints for TensorFlow's runtime; no effect on results.
-        back_prop: if False, no gradient flows through.
+        back_prop: if False, no gradient flows through; eagerly without effect, as in TensorFlow.
         name: a name for the op.
     """
     return _fold(fn, elems, initializer, back_prop, False, False)

@@ -10,26 +10,8 @@ import torch
 
 from torchtf.core import graph, nest, tape
 from torchtf.core.convert import convert_to_tensor
+from torchtf.core.derivative import WithGradient
 from torchtf.core.tensor import SymbolicTensor, wrap
-
-
-class _Custom(torch.autograd.Function):
-    """A function whose backward pass is given."""
-
-    @staticmethod
-    def forward(ctx, results, pull_back, *inputs):
-        ctx.pull_back = pull_back
-        found = tuple(r.view_as(r) if any(r is i for i in inputs) else r for r in results)
-        ctx.mark_non_differentiable(
-            *[r for r in found if not (r.is_floating_point() or r.is_complex())]
-        )
-        return found
-
-    @staticmethod
-    def backward(ctx, *grads):
-        needed = ctx.needs_input_grad[2:]
-        found = ctx.pull_back(grads)
-        return None, None, *[g if n else None for g, n in zip(found, needed, strict=True)]
 
 
 def custom_gradient(f=None):
@@ -62,7 +44,8 @@ def _call(f, args, kwargs):
         for a in nest.flatten(args, expand_composites=True)
     ]
     args = nest.pack_sequence_as(args, flat_args, True)
-    if not tape.recording():
+    tracing = graph.state.trace is not None
+    if not tape.recording() and not tracing:
         return f(*args, **kwargs)[0]
     inputs = [a._tape_read() if hasattr(type(a), "_tape_read") else _raw(a) for a in flat_args]
     given = {id(a) for a in flat_args}
@@ -87,9 +70,9 @@ def _call(f, args, kwargs):
                 )
             found, variable_grads = found
         flat = nest.flatten(found)
-        if len(flat) != len(inputs):
+        if len(flat) != len(flat_args):
             raise ValueError(
-                f"custom_gradient function expected to return {len(inputs)} gradients, but "
+                f"custom_gradient function expected to return {len(flat_args)} gradients, but "
                 f"returned {len(flat)} instead."
             )
         if len(variable_grads) != len(variables):
@@ -98,8 +81,14 @@ def _call(f, args, kwargs):
             )
         return [None if g is None else _dense(g) for g in (*flat, *variable_grads)]
 
-    leaves = [v._tape_read() for v in variables]
-    found = _Custom.apply([_raw(r).detach() for r in results], pull_back, *inputs, *leaves)
+    inputs += [v._tape_read() for v in variables]
+    values = [_raw(r).detach() for r in results]
+    if tape.recording():
+        found = WithGradient.apply(values, pull_back, *inputs)
+    else:  # a tape outside of the graph may ask for it
+        from torchtf.function.control import stage_gradient
+
+        found = stage_gradient(values, inputs, pull_back)
     return nest.pack_sequence_as(result, [wrap(r) for r in found], True)
 
 

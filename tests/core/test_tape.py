@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
+import torch
+
+import torchtf
 from tests.function.programs import compare, program
 
 
@@ -335,4 +340,146 @@ def forward_accumulators(tf):
     )  # fmt: skip
 
 
+@program
+def custom_gradient_under_a_tape_outside_of_the_graph(tf):
+    @tf.custom_gradient
+    def log1pexp(x):
+        e = tf.exp(x)
+        return tf.math.log(1.0 + e), lambda upstream: upstream * (1.0 - 1.0 / (1.0 + e))
+
+    x = tf.constant(100.0)
+    softplus = tf.function(lambda x: log1pexp(x))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = softplus(x)
+    return tape.gradient(y, x)
+
+
+@program
+def watching_what_a_function_closes_over(tf):
+    x = tf.constant([1.0, 2.0])
+
+    @tf.function
+    def gradient():
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.reduce_sum(x**3)
+        return tape.gradient(y, x)
+
+    first = gradient()
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        g = gradient()
+    return first, gradient(), x, x * 2.0, outer.gradient(g, x)
+
+
+@program
+def python_functions(tf):
+    x = tf.constant([1.0, 2.0])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = tf.py_function(lambda a: a**2 * 3.0, [x], tf.float32)
+        z = tf.numpy_function(lambda a: a * 2.0, [x], tf.float32)
+    return tape.gradient(y, x), tape.gradient(z, x)
+
+
+@program
+def errors(tf):
+    v = tf.Variable(1.0)
+
+    def used():
+        with tf.GradientTape() as tape:
+            y = v * v
+        return tape, y
+
+    def outside():
+        with used()[0].stop_recording():
+            pass
+
+    def twice():
+        tape, y = used()
+        tape.gradient(y, v)
+        tape.jacobian(y, v)
+
+    cases = [
+        outside, twice, lambda: tf.GradientTape().reset(), lambda: used()[0].gradient(None, v),
+        lambda: tf.GradientTape().stop_recording().__enter__(), lambda: used()[0].watch("a"),
+    ]  # fmt: skip
+    found = []
+    for case in cases:
+        try:
+            case()
+            found.append("none")
+        except Exception as e:
+            found.append(type(e).__name__)
+    return found
+
+
+@program
+def jacobians_of_scalars(tf):
+    x, other = tf.constant(2.0), tf.Variable(2.0)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y, z = tf.stack([x, x**2, x**3]), tf.sin(x)
+    return (
+        tape.jacobian(y, x), tape.jacobian(z, x), tape.jacobian(z, {"a": x, "b": [x]}),
+        tape.jacobian(y, other), tape.jacobian(y, other, unconnected_gradients="zero"),
+    )  # fmt: skip
+
+
 test_programs = compare(globals())
+
+
+def test_a_loop_does_not_grow():
+    """Thousands of steps that carry a loss and a state hold no more tensors than a few."""
+    tf = torchtf
+    v, state, total = tf.Variable([1.0, 2.0]), tf.constant([0.0, 0.0]), tf.constant(0.0)
+
+    def steps(count, state, total):
+        for _ in range(count):
+            with tf.GradientTape() as tape:
+                state = tf.tanh(state * 0.5 + v)
+                loss = tf.reduce_sum((tf.gather(state, [0]) - tf.gather(v, [1])) ** 2)
+            v.assign_sub(0.01 * tf.convert_to_tensor(tape.gradient(loss, v)))
+            total += loss
+        return state, total
+
+    def tensors():
+        gc.collect()
+        return sum(issubclass(type(x), torch.Tensor) for x in gc.get_objects())
+
+    state, total = steps(10, state, total)
+    before = tensors()
+    state, total = steps(3000, state, total)
+    assert tensors() <= before + 5
+    assert not total.torch().requires_grad and total.torch().grad_fn is None
+
+
+def test_custom_gradients_in_loops_and_branches_of_a_graph():
+    """The incoming gradient of each step is clipped to 0.5, whatever the tape encloses."""
+    tf = torchtf
+    v, x = tf.Variable(3.0), tf.constant(2.0)
+
+    @tf.custom_gradient
+    def clipped(x):
+        return tf.identity(x), lambda upstream: tf.clip_by_norm(upstream, 0.5)
+
+    @tf.function
+    def looped(x):
+        y = x
+        for _ in tf.range(3):
+            y = clipped(y * v)
+        return y
+
+    @tf.function
+    def branch(x, c):
+        return tf.cond(c, lambda: clipped(x) * 3.0, lambda: x)
+
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = looped(x)
+        a, b = branch(x, tf.constant(True)), branch(x, tf.constant(False))
+    assert float(y) == 54.0
+    assert float(tape.gradient(y, x)) == 0.5 * 3.0
+    assert float(tape.gradient(y, v)) == 0.5 * 18.0 + 0.5 * 6.0 + 0.5 * 2.0
+    assert float(tape.gradient(a, x)) == 0.5 and float(tape.gradient(b, x)) == 1.0

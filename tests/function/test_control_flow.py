@@ -270,6 +270,78 @@ def order_and_groups(tf):
     return f()
 
 
+@program
+def second_derivatives_of_maps_and_folds(tf):
+    x, v = tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), tf.Variable(2.0)
+    row = tf.constant([1.0, 2.0, 3.0])
+
+    def maps():
+        return tf.reduce_sum(tf.map_fn(lambda r: r**3 * v, x)), x
+
+    def vectorized():
+        y = tf.vectorized_map(lambda r: tf.reduce_sum(tf.tanh(r * v * 0.1)), x)
+        return tf.reduce_sum(y * y), x
+
+    def scans():
+        a = tf.scan(lambda s, r: s * r * v, row)
+        b = tf.scan(lambda s, r: s + r * s, row, initializer=1.0, reverse=True)
+        return tf.reduce_sum(a * a) + tf.reduce_sum(b), row
+
+    def folds():
+        y = tf.foldl(lambda a, r: a * r * v, x)
+        return tf.reduce_sum(y + tf.foldr(lambda a, r: a + r**3, x, initializer=tf.zeros(2))), x
+
+    def loops():
+        _, y = tf.while_loop(
+            lambda i, y: i < 4, lambda i, y: (i + 1, y * row * v * 0.3 + tf.sin(y)), (0, row),
+            parallel_iterations=1, swap_memory=True, maximum_iterations=3,
+        )  # fmt: skip
+        return tf.reduce_sum(y), row
+
+    def derivatives(function):
+        def run():
+            with tf.GradientTape() as outer:
+                outer.watch([x, row])
+                with tf.GradientTape() as tape:
+                    tape.watch([x, row])
+                    y, source = function()
+                g = tape.gradient(y, [source, v])
+                s = tf.reduce_sum(g[0] * source)
+            return y, g, outer.gradient(s, [source, v])
+
+        return run
+
+    runs = [derivatives(f) for f in (maps, vectorized, scans, folds, loops)]
+    return [(run(), tf.function(run, autograph=False)()) for run in runs]
+
+
+@program
+def unknown_length_with_gradients(tf):
+    @tf.function(input_signature=[tf.TensorSpec([None, 2])])
+    def f(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            found = [
+                tf.map_fn(lambda r: r * r, x), tf.scan(lambda s, r: s + r, x),
+                tf.foldl(lambda s, r: s * r, x),
+                tf.vectorized_map(lambda r: tf.reduce_sum(r**3), x),
+            ]  # fmt: skip
+            y = tf.add_n([tf.reduce_sum(a) for a in found])
+        return found, tape.gradient(y, x)
+
+    x = tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    return f(x[:2]), f(x)
+
+
+@program
+def back_prop_of_a_map_outside_of_a_graph(tf):
+    x = tf.constant([1.0, 2.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.map_fn(lambda r: r * r, x, back_prop=False)
+    return tape.gradient(y, x)
+
+
 test_programs = compare(globals())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torchtf
 from tests.oracle import case, cases, each, integers, normal, uniform
 
 IMAGES = {
@@ -313,3 +314,24 @@ def test_normalization(case):
 )
 def test_space_to_depth(case):
     case.check()
+
+
+def test_gradient_of_a_strided_filter_of_one_pixel():
+    """Few channels and an odd batch, where a kernel of torch writes out of bounds."""
+    import numpy as np
+    import tensorflow
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5, 9, 9, 6)).astype("float32")
+    w = rng.normal(size=(1, 1, 6, 7)).astype("float32")
+    for padding in ("SAME", [[0, 0], [1, 1], [1, 1], [0, 0]]):
+        found = []
+        for tf in (tensorflow, torchtf):
+            filters, images = tf.Variable(w), tf.constant(x)
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                y = tf.nn.conv2d(images, filters, 2, padding)
+                loss = tf.reduce_sum(y**2)
+            found.append([y, *tape.gradient(loss, [images, filters])])
+        for want, have in zip(*found, strict=True):
+            np.testing.assert_allclose(have.numpy(), want.numpy(), rtol=1e-4, atol=1e-4)

@@ -5,7 +5,26 @@ from __future__ import annotations
 import torch
 
 
-class _WithGradient(torch.autograd.Function):
+class WithGradient(torch.autograd.Function):
+    """Results computed elsewhere, as a function of inputs whose backward pass is given."""
+
+    @staticmethod
+    def forward(ctx, results, pull_back, *inputs):
+        ctx.pull_back = pull_back
+        found = tuple(r.view_as(r) if any(r is i for i in inputs) else r for r in results)
+        ctx.mark_non_differentiable(
+            *[r for r in found if not (r.is_floating_point() or r.is_complex())]
+        )
+        return found
+
+    @staticmethod
+    def backward(ctx, *grads):
+        needed = ctx.needs_input_grad[2:]
+        found = ctx.pull_back(grads)
+        return None, None, *[g if n else None for g, n in zip(found, needed, strict=True)]
+
+
+class _Differentiable(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
@@ -31,7 +50,7 @@ def with_gradient(function, gradient):
 
     def apply(*inputs):
         if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
-            return _WithGradient.apply(function, gradient, *inputs)
+            return _Differentiable.apply(function, gradient, *inputs)
         return function(*inputs)
 
     return apply

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from torchtf.core import nest
+from torchtf.core import graph, nest
 from torchtf.core.log import get_logger
 
 
@@ -264,6 +264,11 @@ class GradientTape:
                 continue
             if self._session is None:
                 raise ValueError("Cannot watch a tensor: the tape was never entered.")
+            trace = graph.state.trace
+            if trace is not None and not hasattr(data, "fake_mode"):
+                # an eager tensor that the function closes over: its stand-in is the source
+                self._watched[id(t)] = t, trace.capture(t).requires_grad_()
+                continue
             if not data.requires_grad or self._session.is_older(data):
                 t._data = data.detach().requires_grad_()
             if t._data.is_leaf:  # perhaps of an earlier session that is still in use
@@ -283,19 +288,20 @@ class GradientTape:
 
     def stop_recording(self):
         """A context in which this tape does not record."""
-        if not self._recording:
+        if self._session is None:
             raise RuntimeError("Trying to stop recording a tape which is not recording.")
         return _Stopped(self)
 
     def reset(self) -> None:
-        """Forgets all that was recorded."""
-        recording_now = self._recording
-        if recording_now:
-            self._pop()
+        """Forgets all that was recorded.
+
+        Raises:
+            ValueError: if the tape is not recording.
+        """
+        self._pop()
         self._release()
         self._variables = {}
-        if recording_now:
-            self._push()
+        self._push()
 
     def _handles(self, source) -> list[_Handle]:
         """The torch tensors that stand for `source` and rows of it, if this tape recorded it."""
@@ -402,6 +408,11 @@ class GradientTape:
 
     def _target(self, value):
         """A target as a tensor; a variable stands for its leaf in the recording."""
+        if value is None:
+            raise TypeError(
+                "Argument `target` should be a list or nested structure of Tensors, Variables or "
+                "CompositeTensors to be differentiated, but received None."
+            )
         if hasattr(value, "_tape_value") and value.trainable:
             from torchtf.core.tensor import Tensor
 
@@ -479,7 +490,7 @@ class GradientTape:
             chunk = 1 if not experimental_use_pfor else (parallel_iterations or max(size, 1))
             rows = self._vjp_rows(data, flat, seeds, chunk, experimental_use_pfor)
             totals = [_dense_total(*group, axis=1) for group in _grouped(handles, rows)]
-            grads = [None if g is None else g.reshape(*data.shape, *g.shape[1:]) for g in totals]
+            grads = [None if g is None else g.reshape((*data.shape, *g.shape[1:])) for g in totals]
         results = [_wrap_gradient(g) for g in grads]
         if unconnected_gradients == "zero":
             results = [

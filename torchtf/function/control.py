@@ -166,6 +166,28 @@ def join_branches(under_way, pred, subs: Sequence[_Sub]) -> list[torch.Tensor]:
     return results[:count]
 
 
+def stage_gradient(
+    results: Sequence[torch.Tensor], inputs: Sequence[torch.Tensor], pull_back: Callable
+) -> list[torch.Tensor]:
+    """Gives results a gradient of their own, for a tape outside of the graph.
+
+    Args:
+        results: raw stand-ins, computed in the trace under way.
+        inputs: the stand-ins that they are functions of.
+        pull_back: takes the gradients of the results, returns that of each input, or None.
+
+    Returns:
+        Stand-ins that equal `results`.
+    """
+    under_way = graph.state.trace
+    seeds = [_stand_in(under_way, list(r.shape), r) for r in results]
+    sub = _Sub(trace(lambda *grads: pull_back(grads), seeds, name="gradient"), len(seeds))
+    module = sub.conform(list(sub.operands), {})
+    operands = [_operand(v) for v in sub.operands.values()]
+    call = staged.OwnGradient(module, len(results), len(inputs))
+    return staged.stage(call, [*results, *inputs, *operands])
+
+
 def stage_while(
     test: Callable,
     body: Callable,

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from torchtf.core import graph
+from torchtf.core.derivative import WithGradient
 from torchtf.core.tensor import is_fake
 
 FLOW = torch.float8_e5m2fnuz
@@ -152,6 +154,46 @@ class _Recorded(torch.autograd.Function):
         sources = [x for x, n in zip(ctx.inputs, needed, strict=True) if n]
         found = iter(stage(call, [ctx.record_, *[g for g in grads if g is not None], *sources]))
         return None, *[next(found) if n else None for n in needed]
+
+
+class OwnGradient(Call):
+    """Results whose gradient is given by a graph (`tf.custom_gradient`).
+
+    Args:
+        module: takes the gradients of the results, then operands; gives those of the inputs.
+        results, inputs: how many of the values are the results and what they are functions of; the
+            operands follow.
+    """
+
+    op = "IdentityN"
+
+    def __init__(self, module: torch.fx.GraphModule, results: int, inputs: int):
+        self._module = module
+        self._results = results
+        self._inputs = inputs
+
+    @functools.cached_property
+    def _pull_back(self):
+        from torchtf.function.runner import compile_graph
+
+        with real_tensors():  # the constants of the graph
+            return compile_graph(self._module)
+
+    def run(self, *values):
+        results, rest = values[: self._results], values[self._results :]
+        inputs, operands = rest[: self._inputs], rest[self._inputs :]
+        if not torch.is_grad_enabled() or not any(x.requires_grad for x in inputs):
+            return list(results)
+        return list(
+            WithGradient.apply(
+                [r.detach() for r in results], lambda g: self._pull_back(*g, *operands), *inputs
+            )
+        )
+
+    def outputs(self, under_way, inputs):
+        return [
+            under_way.fake_like(list(x.shape), x.dtype, x.device) for x in inputs[: self._results]
+        ]
 
 
 class _Recorder:

@@ -9,7 +9,6 @@ Contract:
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from keras.src.layers.core.dense import Dense
 from keras.src.layers.normalization.batch_normalization import BatchNormalization
 from keras.src.utils.argument_validation import standardize_tuple
 
+from torchtf.core.convolution import start_pixels
 from torchtf.keras._distribute import note_statistics, synchronized_moments
 from torchtf.keras._patch import own_attribute, replaces
 
@@ -96,11 +96,7 @@ def _convolve(
     pad: Any = 0
     if padding == "same":
         x, pad = _pad(x, weight.shape[2:], strides, dilation, 0.0)
-    if x.shape[1] < 16 and max(strides) > 1 and math.prod(weight.shape[2:]) == 1:
-        # oneDNN (in torch 2.15, with AVX-512) writes out of bounds in the gradient of such a
-        # kernel when the batch is odd. A window of one pixel needs only the pixels it starts at.
-        x = x[(..., *(slice(None, None, stride) for stride in strides))]
-        strides = 1
+    x, strides = start_pixels(x, weight.shape[2:], strides)
     y = _CONV[rank](x, weight, bias, strides, pad, dilation, groups=x.shape[1] // weight.shape[1])
     return _to_channels_last(y) if channels_last else y
 

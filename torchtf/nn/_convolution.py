@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from torchtf.core import errors
 from torchtf.core.convert import convert_to_tensor, to_shape
+from torchtf.core.convolution import start_pixels
 from torchtf.core.op import op
 from torchtf.nn._windows import (
     Layout,
@@ -38,10 +41,12 @@ def _floating(function, x, w, *args):
 
 def _correlate(x, w, strides, pairs, dilations, groups):
     """Channels-second cross-correlation with any padding."""
-    symmetric = all_known(pairs) and all(a == b for a, b in pairs)
-    padding = [a for a, _ in pairs] if symmetric else [0] * len(pairs)
-    if not symmetric:
+    window = w.shape[2:]
+    native = all_known(pairs) and all(a == b for a, b in pairs) and math.prod(window) > 1
+    padding = [a for a, _ in pairs] if native else [0] * len(pairs)
+    if not native:
         x = pad(x, pairs)
+    x, strides = start_pixels(x, window, strides)
     forward = _FORWARD[len(pairs)]
     return _floating(forward, x, w, None, strides, padding, dilations, groups)
 
