@@ -240,13 +240,13 @@ def _get_jit() -> str:
 
 
 def _set_jit(enabled) -> None:
-    """Turns compilation of hot functions on ("autoclustering" or True) or off."""
+    """Turns background compilation of hot functions on ("autoclustering" or True) or off."""
     if enabled not in (True, False, "", "autoclustering"):
         raise ValueError(f"`enabled` must be True, False or 'autoclustering', got {enabled!r}")
     from torchtf.function import jit
 
     _settings.jit = "autoclustering" if enabled else ""
-    jit.set_mode("always" if enabled else None)
+    jit.set_mode("auto" if enabled else None)
 
 
 def _get_experimental_options() -> dict:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
 import torchtf as tf
-from torchtf.function import jit
+from torchtf.function import background, jit
 
 
 @pytest.mark.slow
@@ -64,3 +67,131 @@ def test_modes(monkeypatch):
     monkeypatch.setenv("TORCHTF_JIT", "sometimes")
     with pytest.raises(ValueError, match="TORCHTF_JIT"):
         jit.mode()
+
+
+class _Cheap:
+    """A compiler for tests: its code is the graph's own module, as fast as asked for."""
+
+    def __init__(self, delay=0.0, fails=False):
+        self.delay, self.fails, self.made, self.ran = delay, fails, threading.Event(), 0
+
+    def __call__(self, module, shapes):
+        self.made.set()
+        if self.fails:
+            raise RuntimeError("no compiler today")
+
+        def run(*inputs):
+            self.ran += 1
+            time.sleep(self.delay)
+            return list(module(*inputs))
+
+        return run
+
+
+@pytest.fixture
+def hot(monkeypatch):
+    """Makes every function hot at its first call; gives a function to run until it settles."""
+    monkeypatch.setattr(background, "PATIENCE", 0.0)
+    monkeypatch.setenv("TORCHTF_JIT", "auto")
+
+    def settled(compiler, function, *arguments):
+        monkeypatch.setattr(background, "compile_in_process", compiler)
+        calls = 0
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline:
+            function(*arguments)
+            calls += 1
+            (concrete,) = function._concrete
+            if not isinstance(concrete._run, background.Watched):
+                return calls, concrete._run
+            time.sleep(0.002)
+        raise AssertionError("never settled")
+
+    return settled
+
+
+def _counting():
+    """A function with an effect."""
+    v = tf.Variable(0.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None])])
+    def count(x):
+        v.assign_add(1.0)
+        return tf.reduce_sum(x)
+
+    return v, count
+
+
+def test_a_slower_compiled_version_is_dropped(hot):
+    v, count = _counting()
+    compiler = _Cheap(delay=0.01)
+    calls, run = hot(compiler, count, tf.ones([3]))
+    assert type(run) is not background._Guarded
+    assert compiler.ran > 0 and v.numpy() == calls  # each call ran once
+
+
+def test_a_faster_compiled_version_takes_over(hot, monkeypatch):
+    v, count = _counting()
+    compiler = _Cheap()
+    monkeypatch.setattr(background, "_GAIN", 1e9)
+    calls, run = hot(compiler, count, tf.ones([3]))
+    assert type(run) is background._Guarded
+    before = compiler.ran
+    np.testing.assert_allclose(count(tf.ones([7])).numpy(), 7.0)
+    assert compiler.ran == before + 1 and v.numpy() == calls + 1
+    np.testing.assert_allclose(count(tf.ones([1])).numpy(), 1.0)  # one is special to compilers
+    x = tf.ones([4])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = count(x)
+    np.testing.assert_allclose(tape.gradient(y, x).numpy(), np.ones(4))
+    assert compiler.ran == before + 1
+    assert count.experimental_get_tracing_count() == 1
+
+
+def test_a_failing_compiler_goes_unnoticed(hot):
+    v, count = _counting()
+    calls, run = hot(_Cheap(fails=True), count, tf.ones([3]))
+    assert v.numpy() == calls and not isinstance(run, (background.Watched, background._Guarded))
+
+
+@pytest.mark.slow
+def test_the_real_compiler_keeps_results(hot, monkeypatch):
+    monkeypatch.setattr(background, "_GAIN", 1e9)
+    w = tf.Variable(tf.ones([3, 4]))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3])])
+    def step(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.tanh(x @ w))
+        w.assign_sub(0.01 * tape.gradient(loss, w))
+        return loss
+
+    real = background.compile_in_process
+    _, run = hot(real, step, tf.ones([2, 3]))
+    assert type(run) is background._Guarded
+    for n in (2, 5, 1):
+        x = tf.random.normal([n, 3])
+        before = tf.identity(w)
+        with tf.GradientTape() as tape:
+            tape.watch(before)
+            want = tf.reduce_mean(tf.tanh(x @ before))
+        np.testing.assert_allclose(step(x).numpy(), want.numpy(), rtol=1e-5)
+        after = before - 0.01 * tape.gradient(want, before)
+        np.testing.assert_allclose(w.numpy(), after.numpy(), rtol=1e-5)
+
+
+def test_a_compilation_does_not_outlive_the_program(run_python):
+    run_python(
+        """
+        import sys
+        sys.modules.setdefault("triton", None)
+        import torchtf as tf
+        from torchtf.function import background
+        background.PATIENCE = 0.0
+        f = tf.function(lambda x: x * 2.0 + 1.0)
+        for _ in range(50):
+            f(tf.ones([3]))
+        """,
+        env={"TORCHTF_JIT": "auto"}, timeout=60,
+    )  # fmt: skip

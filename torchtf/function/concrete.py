@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,9 +14,11 @@ from torchtf.core import arena, dtypes, errors, graph, nest, tape
 from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
+from torchtf.core.variable import Variable
 from torchtf.function import reuse, staged
 from torchtf.function.runner import compile_graph
 from torchtf.function.trace import Traced
+from torchtf.function.variable_arguments import Argument, VariableSpec
 
 # called with each concrete function that runs: `tf.summary.trace_on` listens here
 run_hooks: list = []
@@ -42,6 +46,8 @@ class ConcreteFunction:
         output_specs: list,
         input_specs: list[TensorSpec],
         for_sizes: BySizes | None = None,
+        variables: Sequence[Variable] = (),
+        for_variables: Callable[[list], ConcreteFunction] | None = None,
     ):
         self.name = name
         self._traced = traced
@@ -60,7 +66,12 @@ class ConcreteFunction:
         self._fits = traced.fits
         self._for_sizes = for_sizes
         self._records = staged.has_records(self.graph_module)
-        if traced.uses_strings:
+        self._arguments = variables
+        self._for_variables = for_variables
+        if variables:
+            self._bound: tuple = ((), None)  # the variables of the last call, the graph on them
+            self.call_flat = self._call_on_variables
+        elif traced.uses_strings:
             self.call_flat = self._call_with_strings
 
     @functools.cached_property
@@ -85,8 +96,13 @@ class ConcreteFunction:
     @property
     def variables(self) -> tuple:
         """The variables that the graph reads or writes."""
-        owners = (c.owner for c in self._captures if c.is_variable)
+        owners = (c.owner for c in self._captured if c.is_variable)
         return tuple(v for v in owners if not graph.is_private(v))
+
+    @property
+    def _captured(self) -> list:
+        """What the graph takes that is no argument."""
+        return [c for c in self._captures if type(c.owner) is not Argument]
 
     @property
     def trainable_variables(self) -> tuple:
@@ -95,7 +111,7 @@ class ConcreteFunction:
     @property
     def captured_inputs(self) -> list:
         """The variables and outer tensors that the graph takes besides its arguments."""
-        return [c.owner for c in self._captures]
+        return [c.owner for c in self._captured]
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -137,10 +153,10 @@ class ConcreteFunction:
         if not named:
             lines.append("  None")
         lines += ["Output Type:", f"  {output}", "Captures:"]
-        for capture in self._captures:
+        for capture in self._captured:
             spec = TensorSpec(capture.owner.shape, capture.owner.dtype)
             lines.append(f"  {id(capture.owner)}: {spec!r}")
-        if not self._captures:
+        if not self._captured:
             lines.append("  None")
         return "\n".join(lines)
 
@@ -207,6 +223,14 @@ class ConcreteFunction:
         if isinstance(want, TensorSpec):
             leaves.append(self._fit(value, want))
             return
+        if isinstance(want, VariableSpec):
+            if type(value) is not Variable or not want.is_compatible_with(value):
+                raise TypeError(
+                    f"Binding inputs to tf.function failed due to `Can not cast {value!r} to "
+                    f"{want!r}`."
+                )
+            leaves.append(value)
+            return
         children = nest.children(want, expand_composites=True)
         if children is None:
             return  # a Python value is part of the graph
@@ -262,6 +286,34 @@ class ConcreteFunction:
         if self._single:
             return wrap(results[0])
         return fill(self._output_template, map(wrap, results[:count]))
+
+    def _call_on_variables(self, leaves: list):
+        """`call_flat` for a graph that takes variables as arguments: they are among the leaves."""
+        given = [x for x in leaves if type(x) is Variable]
+        before, bound = self._bound
+        if len(before) != len(given) or any(a is not b for a, b in zip(before, given, strict=True)):
+            bound = self._on(given)
+            self._bound = given, bound
+        return bound.call_flat([x for x in leaves if type(x) is not Variable])
+
+    def _on(self, variables: list) -> ConcreteFunction:
+        """This graph with `variables` in the place of those it was traced with."""
+        closed_over = [c.owner for c in self._captured]
+        if any(v is owner for v in variables for owner in closed_over):
+            # one variable under two names: only a trace that knows it keeps the order of its uses
+            return self._for_variables(variables)
+        owners = {id(a): v for a, v in zip(self._arguments, variables, strict=True)}
+        bound = copy.copy(self)
+        bound._captures = [
+            dataclasses.replace(c, owner=owners.get(id(c.owner), c.owner)) for c in self._captures
+        ]
+        bound._written = [owners.get(id(o), o) for o in self._written]
+        bound._for_sizes = self._for_sizes.on(variables)
+        bound._arguments = ()
+        del bound.call_flat, bound._bound
+        if self._traced.uses_strings:
+            bound.call_flat = bound._call_with_strings
+        return bound
 
     def _call_with_strings(self, leaves: list):
         """`call_flat` for a graph in which strings travel as handles."""
@@ -371,13 +423,20 @@ class BySizes:
         self._specs = specs
         self._trace = trace
         self._made: dict[tuple, ConcreteFunction] = {}
+        self._variables: list[Variable] = []
+
+    def on(self, variables: list) -> BySizes:
+        """These graphs for calls that leave out the variables among the arguments."""
+        made = copy.copy(self)
+        made._variables = variables
+        return made
 
     def call_flat(self, leaves: list):
-        return self.concrete_for(leaves).call_flat(leaves)
+        return self.concrete_for(leaves).call_flat([*leaves, *self._variables])
 
     def concrete_for(self, leaves: list) -> ConcreteFunction:
         """The graph for the sizes of these arguments."""
-        shapes = tuple(tuple(leaf.shape) for leaf in leaves)
+        shapes = tuple(tuple(leaf.shape) for leaf in leaves if type(leaf) is not Variable)
         concrete = self._made.get(shapes)
         if concrete is None:
             concrete = self._made[shapes] = self._trace([
@@ -422,7 +481,7 @@ class _Leaf:
 _LEAF = _Leaf()
 
 
-def template_of(structure, flat: list):
+def template_of(structure, flat: list, function=None):
     """`structure` with `_LEAF` for each tensor; appends the tensors to `flat`.
 
     Python numbers, strings and arrays in the structure become tensors, as TensorFlow returns them.
@@ -434,14 +493,14 @@ def template_of(structure, flat: list):
         return structure
     children = nest.children(structure, expand_composites=True)
     if children is not None:
-        return nest.Template(structure, [template_of(v, flat) for _, v in children])
+        return nest.Template(structure, [template_of(v, flat, function) for _, v in children])
     try:
         flat.append(convert_to_tensor(structure))
-    except (TypeError, ValueError) as e:
+    except (TypeError, ValueError):
         raise TypeError(
             "To be compatible with tf.function, Python functions must return zero or more Tensors "
-            f"or ExtensionTypes or None values; got a value of type {type(structure).__name__}, "
-            f"which is not a Tensor or ExtensionType. ({e})"
+            f"or ExtensionTypes or None values; in compilation of {function!r}, found return value "
+            f"of type {type(structure).__name__}, which is not a Tensor or ExtensionType."
         ) from None
     return _LEAF
 
@@ -459,6 +518,8 @@ def _pretty(value) -> str:
     """A part of a signature in TensorFlow's notation of types."""
     if isinstance(value, TensorSpec):
         return repr(TensorSpec(value.shape, value.dtype))
+    if isinstance(value, VariableSpec):
+        return repr(value)
     if isinstance(value, dict):
         return f"Dict[{', '.join(f'[{k!r}, {_pretty(v)}]' for k, v in value.items())}]"
     if isinstance(value, (list, tuple)):

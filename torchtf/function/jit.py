@@ -1,9 +1,12 @@
 """The compiled tier: traced graphs through torch.compile (Inductor).
 
 * `tf.function(jit_compile=True)` compiles its graphs when they are traced; so does every function
-  with `TORCHTF_JIT=always` or `tf.config.optimizer.set_jit(True)`. The first call then waits for
-  the compiler.
+  with `TORCHTF_JIT=always`. The first call then waits for the compiler.
+* With `TORCHTF_JIT=auto` or `tf.config.optimizer.set_jit(True)` hot graphs are compiled in the
+  background (see `background`). That is not the default: where all cores train, it takes from them.
 * A size that the signature leaves open stays open in the compiled code.
+* A graph with an op of this package (random numbers from seeded streams) is not compiled in the
+  background.
 * Inductor compiles ATen: a graph that calls Python (`py_function`, strings, `TensorArray`) cannot
   be compiled, as XLA cannot.
 """
@@ -18,15 +21,15 @@ from torchtf.core import errors
 from torchtf.function import staged
 from torchtf.function.spelled_out import spelled_out
 
-_MODES = ("off", "always")
+_MODES = ("off", "auto", "always")
 _mode: str | None = None
 
 
 def mode() -> str:
-    """Which functions are compiled without being asked: "off" or "always".
+    """Which functions are compiled without being asked: "off", "auto" or "always".
 
     Raises:
-        ValueError: if the environment variable `TORCHTF_JIT` is neither.
+        ValueError: if the environment variable `TORCHTF_JIT` is none of these.
     """
     found = _mode or os.environ.get("TORCHTF_JIT", "off")
     if found not in _MODES:
@@ -45,6 +48,20 @@ def set_mode(value: str | None) -> None:
 def wanted(jit_compile: bool | None) -> bool:
     """Whether a function with this `jit_compile` is to be compiled."""
     return bool(jit_compile) or (jit_compile is None and mode() == "always")
+
+
+def watch(concrete) -> None:
+    """Lets a concrete function be compiled in the background once it is hot."""
+    module = concrete.graph_module
+    own_ops = any(str(n.target).startswith("torchtf.") for n in module.graph.nodes)
+    if own_ops or obstacle(module) is not None or not _compiler_exists():
+        return
+    from torchtf.function.background import Watched
+
+    def settle(run) -> None:
+        concrete._run = run
+
+    concrete._run = Watched(concrete.graph_module, concrete._run, settle)
 
 
 def obstacle(module: torch.fx.GraphModule) -> str | None:

@@ -19,7 +19,7 @@ from torchtf.core.log import get_logger
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
-from torchtf.function import signature
+from torchtf.function import signature, variable_arguments
 from torchtf.function.concrete import BySizes, ConcreteFunction, template_of
 
 _run_eagerly = False
@@ -155,8 +155,7 @@ class Function:
         variadic = any(p.kind is p.VAR_POSITIONAL for p in self._signature.parameters.values())
         if len(specs) > len(names) and not variadic:
             raise TypeError(
-                f"input_signature has {len(specs)} entries, but {self._name} takes "
-                f"{len(names)} arguments"
+                f"input_signature contains {len(specs) - len(names)} extra type constraints."
             )
         for name in names[len(specs) :]:
             if name not in self._defaults:
@@ -172,7 +171,7 @@ class Function:
             return self._call_in_trace(args, kwargs)
         leaves: list = []
         if self._input_signature is not None:
-            args = self._cast_to_signature(self._canonical(args, kwargs), leaves)
+            args = self._cast_to_signature(args, kwargs, leaves)
             key = self._signature_key(args)
         elif not kwargs and self._plain and len(args) == len(self._parameter_names):
             key = tuple([signature.encode(a, leaves) for a in args])
@@ -203,11 +202,11 @@ class Function:
         around it otherwise than as arguments has no graph of its own: its Python runs here.
         """
         leaves: list = []
-        args = self._canonical(args, kwargs)
         if self._input_signature is not None:
-            args = self._cast_to_signature(args, leaves)
+            args = self._cast_to_signature(args, kwargs, leaves)
             key = self._signature_key(args)
         else:
+            args = self._canonical(args, kwargs)
             key = tuple([signature.encode(a, leaves) for a in args])
         if not self._inline and not self._closes_over_symbols():
             concrete = self._cache.get(key) or self._trace_apart(key, args)
@@ -241,12 +240,25 @@ class Function:
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as e:
-            raise TypeError(
-                f"Binding inputs to tf.function failed due to `{e}`. Received args: {args} and "
-                f"kwargs: {kwargs} for signature: {self._signature}."
-            ) from None
+            raise self._misfit(str(e), args, kwargs) from None
         bound.apply_defaults()
         return tuple(bound.arguments[n] for n in self._parameter_names)
+
+    def _misfit(self, why: str, args, kwargs) -> TypeError:
+        """TensorFlow's error for arguments that do not fit."""
+        specs = dict(zip(self._parameter_names, self._input_signature or (), strict=False))
+        parameters = []
+        for p in self._signature.parameters.values():
+            if p.name in specs:
+                parameters.append(p.replace(annotation=_Verbatim(specs[p.name])))
+            elif p.default is not p.empty:
+                parameters.append(p.replace(default=_Verbatim("<captured_default_value>")))
+            else:
+                parameters.append(p)
+        return TypeError(
+            f"Binding inputs to tf.function failed due to `{why}`. Received args: {args} and "
+            f"kwargs: {kwargs} for signature: {inspect.Signature(parameters)}."
+        )
 
     def _invoke(self, function, values: tuple):
         if self._plain:
@@ -264,12 +276,19 @@ class Function:
             return autograph.do_not_convert(self.python_function)
         return autograph.convert(self.python_function)
 
-    def _cast_to_signature(self, values: tuple, leaves: list | None) -> tuple:
-        """Converts arguments to tensors that fit `input_signature`.
+    def _cast_to_signature(self, args, kwargs, leaves: list) -> tuple:
+        """The canonical arguments, as tensors that fit `input_signature`.
 
         Raises:
             TypeError: if one does not.
         """
+        values = self._canonical(args, kwargs)
+        try:
+            return self._cast(values, leaves)
+        except _Misfit as e:
+            raise self._misfit(str(e), args, kwargs) from None
+
+    def _cast(self, values: tuple, leaves: list) -> tuple:
         out = list(values)
         for i, want in enumerate(self._input_signature):
             flat_specs = nest.flatten(want, True)
@@ -280,10 +299,9 @@ class Function:
             except TypeError:
                 flat = [values[i]]
             if len(flat) != len(flat_specs):
-                raise TypeError(
-                    f"Binding inputs to tf.function failed due to `Structure of Python function "
-                    f"inputs does not match input_signature: inputs ({values[i]!r}), "
-                    f"input_signature ({want!r})`."
+                raise _Misfit(
+                    "Structure of Python function inputs does not match input_signature: inputs "
+                    f"({values[i]!r}), input_signature ({want!r})"
                 )
             fitted = [self._fit(v, s) for v, s in zip(flat, flat_specs, strict=True)]
             leaves.extend(fitted)
@@ -301,17 +319,10 @@ class Function:
             try:
                 tensor = convert_to_tensor(value, spec.dtype)
             except (ValueError, TypeError) as e:
-                raise TypeError(
-                    f"Binding inputs to tf.function failed due to `Can not cast {value!r} to "
-                    f"{spec!r}`: {e}"
-                ) from None
+                raise _Misfit(str(e)) from None
         if tensor.dtype is not spec.dtype or not spec.shape.is_compatible_with(tensor.shape):
             have = TensorSpec(tensor.shape, tensor.dtype)
-            raise TypeError(
-                "Binding inputs to tf.function failed due to `Can not cast "
-                f"{have!r} to {spec!r}`. Received args: ({value!r},) and kwargs: {{}} for "
-                f"signature: {self._signature}."
-            )
+            raise _Misfit(f"Can not cast {have!r} to {spec!r}")
         return tensor
 
     # -- tracing
@@ -477,6 +488,20 @@ class Function:
     def _graph_for(self, key) -> ConcreteFunction | None:
         found = self._cache.get(key)
         return found if isinstance(found, ConcreteFunction) else None
+
+
+class _Misfit(Exception):
+    """An argument does not fit the input signature, and why."""
+
+
+class _Verbatim:
+    """A part of a printed signature."""
+
+    def __init__(self, value):
+        self._value = value
+
+    def __repr__(self):
+        return self._value if isinstance(self._value, str) else repr(self._value)
 
 
 class _WeakMethod:
@@ -648,7 +673,7 @@ def by_sizes(make_function, name, sig, args, jit_compile) -> BySizes:
 
 
 def trace_concrete(
-    make_function, name, sig, args, jit_compile=None, may_create_variables=True
+    make_function, name, sig, args, jit_compile=None, may_create_variables=True, share=True
 ) -> tuple[ConcreteFunction | None, list]:
     """Traces a function for canonical arguments, tensors given as tensors or specs.
 
@@ -657,6 +682,7 @@ def trace_concrete(
         name, sig, jit_compile: of the `Function`.
         args: the arguments.
         may_create_variables: whether this is the first trace.
+        share: whether the graph serves other variables than those among the arguments, too.
 
     Returns:
         The concrete function (None if variables were created, which call for a second trace) and
@@ -671,8 +697,9 @@ def trace_concrete(
         specs.append(signature.spec_of(leaf, path))
         return specs[-1]
 
+    seen, variables = variable_arguments.stand_ins(args) if share else (args, [])
     structured = tuple(
-        signature.map_leaves(collect, a, n) for n, a in zip(names, args, strict=True)
+        signature.map_leaves(collect, a, n) for n, a in zip(names, seen, strict=True)
     )
     for spec in specs:
         if spec.shape.rank is None:
@@ -689,9 +716,10 @@ def trace_concrete(
             for n, a in zip(names, structured, strict=True)
         )
         bound = inspect.BoundArguments(sig, dict(zip(names, symbolic_args, strict=True)))
-        result = make_function()(*bound.args, **bound.kwargs)
+        function = make_function()
+        result = function(*bound.args, **bound.kwargs)
         flat: list[Tensor] = []
-        outputs["template"] = template_of(result, flat)
+        outputs["template"] = template_of(result, flat, inspect.unwrap(function))
         outputs["specs"] = [
             TensorSpec(TensorShape(t.shape), t.dtype, f"output_{i}") for i, t in enumerate(flat)
         ]
@@ -710,24 +738,32 @@ def trace_concrete(
     count_positional = sum(
         p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in sig.parameters.values()
     )
-    signature_args, signature_kwargs = structured[:count_positional], {}
-    for p, value in zip(sig.parameters.values(), structured, strict=True):
+    described = variable_arguments.specs(structured)
+    signature_args, signature_kwargs = described[:count_positional], {}
+    for p, value in zip(sig.parameters.values(), described, strict=True):
         if p.kind is p.KEYWORD_ONLY:
             signature_kwargs[p.name] = value
         elif p.kind is p.VAR_POSITIONAL:
             signature_args += tuple(value)
         elif p.kind is p.VAR_KEYWORD:
             signature_kwargs |= value
+
+    def for_variables(given):
+        known = variable_arguments.replaced(args, given)
+        return trace_concrete(make_function, name, sig, known, jit_compile, False, share=False)[0]
+
     concrete = ConcreteFunction(
         name, traced, names[:count_positional], (signature_args, signature_kwargs),
         outputs["template"], outputs["specs"], specs,
-        by_sizes(make_function, name, sig, structured, jit_compile),
+        by_sizes(make_function, name, sig, args, jit_compile), variables, for_variables,
     )  # fmt: skip
     if jit_compile or jit_compile is None:
         from torchtf.function import jit
 
         if jit.wanted(jit_compile):
             jit.compile_concrete(concrete, required=bool(jit_compile))
+        elif jit.mode() == "auto":
+            jit.watch(concrete)
     return concrete, []
 
 

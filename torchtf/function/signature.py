@@ -1,8 +1,8 @@
 """What a traced function keeps apart: cache keys, and structures of tensors with holes.
 
-* A tensor contributes its dtype and shape, a Python value itself, a variable or another object its
-  identity. Lists, tuples and dicts contribute their form.
-* A key is built in the same pass that collects the tensors.
+* A tensor contributes its dtype and shape, a `tf.Variable` its spec, a Python value itself, another
+  object its identity. Lists, tuples and dicts contribute their form.
+* A key is built in the same pass that collects the tensors (and variables).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor
 from torchtf.core.trace_type import Key
+from torchtf.core.variable import Variable
+from torchtf.function import variable_arguments
 
 _PLAIN = frozenset((int, float, bool, str, bytes, complex, type(None)))
 
@@ -48,14 +50,14 @@ class _ById:
 
 
 def encode(value, leaves: list) -> Any:
-    """The cache key of an argument; appends its tensors to `leaves`."""
+    """The cache key of an argument; appends its tensors and variables to `leaves`."""
     kind = type(value)
     if kind is Tensor:
         leaves.append(value)
         data = value._data
         return data.dtype, data.shape
     if kind in _PLAIN:
-        return kind, value
+        return "literal", value  # equal numbers share a trace, whatever their types
     if kind is tuple or kind is list:
         return kind, tuple([encode(v, leaves) for v in value])
     if kind is dict:
@@ -66,6 +68,10 @@ def encode(value, leaves: list) -> Any:
         if value.dtype is dtypes.string:
             return np.dtype(object), shape
         return value._data.dtype, shape
+    if kind is Variable:
+        spec = variable_arguments.spec_of(value, leaves)
+        leaves.append(value)
+        return Variable, spec
     if hasattr(kind, "_tape_read"):
         return _ById(value)
     if isinstance(value, (torch.Tensor, np.ndarray, np.generic)):

@@ -1,0 +1,248 @@
+"""Background compilation: hot graphs become machine code while the plain ones go on running.
+
+* A graph is *hot* when it has run for `PATIENCE` times as long as compiling it is expected to take,
+  so that a compilation costs at most a few percent of what the program has spent anyway. There is
+  one compilation at a time, in a process of its own at the lowest priority; it ends with ours.
+* The compiled graph then takes every other call until both have run `_ROUNDS` times on the
+  program's own inputs. No call runs twice, so effects happen once. The faster one stays.
+* Calls that a tape records, and inputs laid out in another way than those it was compiled for, go
+  to the plain graph. A failure anywhere (no compiler, an op that Inductor lacks) leaves it there.
+* A size that the signature leaves open stays open in the compiled code.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+# how many times as long as its compilation a graph must have run, and what that is expected to take
+PATIENCE = 20.0
+_SECONDS, _SECONDS_PER_NODE = 10.0, 0.05
+_ROUNDS = 8  # calls of each version that are compared
+_GAIN = 0.95  # the compiled graph must take less than this share of the plain one's time
+
+_turn = threading.Lock()  # one compilation at a time
+_running: dict[subprocess.Popen, str] = {}  # compiler processes and their folders
+
+
+def expected_seconds(module: torch.fx.GraphModule) -> float:
+    """How long the compilation of a graph is expected to take."""
+    return _SECONDS + _SECONDS_PER_NODE * len(module.graph.nodes)
+
+
+class Watched:
+    """A graph as it runs until it is known whether compiled code is faster.
+
+    Args:
+        module: the traced graph.
+        plain: the function that runs it.
+        settle: takes the function that is to run it from now on.
+        compiler: makes compiled code of a graph and the inputs of a call; may take as long as it
+            likes and raise anything.
+    """
+
+    def __init__(
+        self,
+        module: torch.fx.GraphModule,
+        plain: Callable,
+        settle: Callable[[Callable], None],
+        compiler: Callable | None = None,
+    ):
+        self._module = module
+        self._plain = plain
+        self._settle = settle
+        self._compiler = compiler or compile_in_process
+        self._patience = PATIENCE * expected_seconds(module)
+        self._spent = 0.0
+        self._compiled: Callable | None = None
+        self._layout: list = []
+        self._times: dict[bool, list[float]] = {False: [], True: []}
+        self._final: Callable | None = None
+
+    def __call__(self, *inputs):
+        if self._final is not None:
+            return self._final(*inputs)
+        if torch.is_grad_enabled():
+            return self._plain(*inputs)
+        if self._compiled is not None:
+            return self._compare(inputs)
+        start = time.perf_counter()
+        results = self._plain(*inputs)
+        self._spent += time.perf_counter() - start
+        if self._spent > self._patience:
+            self._patience = float("inf")
+            self._begin(inputs)
+        return results
+
+    def _begin(self, inputs) -> None:
+        shapes = [(tuple(x.shape), x.stride(), x.dtype, x.device) for x in inputs]
+        threading.Thread(target=self._work, args=(shapes,), daemon=True).start()
+
+    def _work(self, shapes: list) -> None:
+        try:
+            with _turn:
+                compiled = self._compiler(self._module, shapes)
+            self._layout = [
+                _Layout(*s, o) for s, o in zip(shapes, _open(self._module), strict=True)
+            ]
+            self._compiled = compiled
+        except Exception:
+            self._end_with(self._plain)
+
+    def _end_with(self, run: Callable) -> None:
+        self._final = run
+        self._settle(run)
+
+    def _compare(self, inputs):
+        """Runs one of the two versions; settles when enough is known."""
+        fits = all(p.fits(x) for p, x in zip(self._layout, inputs, strict=True))
+        turn = fits and len(self._times[True]) < len(self._times[False])
+        cuda = any(x.is_cuda for x in inputs)
+        if cuda:
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        if turn:
+            try:
+                results = self._compiled(*inputs)
+            except Exception:
+                self._end_with(self._plain)
+                return self._plain(*inputs)
+        else:
+            results = self._plain(*inputs)
+        if cuda:
+            torch.cuda.synchronize()
+        self._times[turn].append(time.perf_counter() - start)
+        if len(self._times[True]) >= _ROUNDS or len(self._times[False]) >= 10 * _ROUNDS:
+            self._decide()
+        return results
+
+    def _decide(self) -> None:
+        plain, compiled = (sorted(self._times[which]) for which in (False, True))
+        faster = compiled and compiled[len(compiled) // 2] < _GAIN * plain[len(plain) // 2]
+        guarded = _Guarded(self._compiled, self._plain, self._layout)
+        self._end_with(guarded if faster else self._plain)
+
+
+class _Layout:
+    """The memory layout that an input must have for compiled code."""
+
+    def __init__(self, shape, stride, dtype, device, open_axes: Sequence[int]):
+        self._stride = stride
+        self._open = open_axes
+        self._contiguous = not shape or stride == torch.empty(shape, device="meta").stride()
+
+    def fits(self, x: torch.Tensor) -> bool:
+        if self._open:  # sizes of zero and one are special to the compiler
+            shape = x.shape
+            return x.is_contiguous() and all(shape[axis] > 1 for axis in self._open)
+        return x.is_contiguous() if self._contiguous else x.stride() == self._stride
+
+
+class _Guarded:
+    """Compiled code with the plain graph for the calls that it is not made for."""
+
+    def __init__(self, compiled, plain, layout):
+        self._compiled = compiled
+        self._plain = plain
+        self._layout = layout
+
+    def __call__(self, *inputs):
+        if torch.is_grad_enabled():
+            return self._plain(*inputs)
+        for part, x in zip(self._layout, inputs, strict=True):
+            if not part.fits(x):
+                return self._plain(*inputs)
+        return self._compiled(*inputs)
+
+
+def _open(module: torch.fx.GraphModule) -> list[list[int]]:
+    """For each input of a graph, the axes whose size is open."""
+    found = []
+    for node in module.graph.nodes:
+        if node.op == "placeholder":
+            sizes = node.meta["val"].shape
+            found.append([i for i, s in enumerate(sizes) if not isinstance(s, int)])
+    return found
+
+
+# -- compiling in a process
+
+
+def compile_in_process(module: torch.fx.GraphModule, shapes: list) -> Callable:
+    """Compiles a graph ahead of time with Inductor, in a process of its own.
+
+    Args:
+        module: the traced graph.
+        shapes: (shape, stride, dtype, device) of each input.
+
+    Raises:
+        RuntimeError: if that fails.
+    """
+    folder = tempfile.mkdtemp(prefix="torchtf-jit-")
+    try:
+        job, package = os.path.join(folder, "job.pt"), os.path.join(folder, "graph.pt2")
+        torch.save((module, shapes, _open(module)), job)
+        command = [sys.executable, "-m", "torchtf.function.background", job, package]
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet) as process:
+            _running[process] = folder
+            try:
+                code = process.wait()
+            finally:
+                _running.pop(process, None)
+        if code != 0:
+            raise RuntimeError(f"the compiler process ended with {code}")
+        loader = torch._inductor.aoti_load_package(package).loader
+        return lambda *inputs: loader.run(list(inputs))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@atexit.register
+def _stop() -> None:
+    for process, folder in list(_running.items()):
+        process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Positional(torch.nn.Module):
+    """A graph that returns a tuple, as `torch.export` wants it."""
+
+    def __init__(self, graph):
+        super().__init__()
+        self.graph = graph
+
+    def forward(self, *inputs):
+        return tuple(self.graph(*inputs))
+
+
+def _main(job: str, package: str) -> None:
+    """What the compiler's process does."""
+    os.nice(19)
+    module, shapes, open_axes = torch.load(job, weights_only=False)
+    inputs = tuple(
+        torch.empty_strided(shape, stride, dtype=dtype, device=device).zero_()
+        for shape, stride, dtype, device in shapes
+    )
+    dynamic = tuple(dict.fromkeys(axes, torch.export.Dim.DYNAMIC) or None for axes in open_axes)
+    with torch.no_grad():
+        program = torch.export.export(
+            _Positional(module), inputs, dynamic_shapes=(dynamic,), strict=False
+        )
+        options = {"fallback_random": True, "compile_threads": 1}
+        torch._inductor.aoti_compile_and_package(
+            program, package_path=package, inductor_configs=options
+        )
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
