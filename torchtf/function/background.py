@@ -191,7 +191,7 @@ def compile_in_process(module: torch.fx.GraphModule, shapes: list) -> Callable:
     try:
         job, package = os.path.join(folder, "job.pt"), os.path.join(folder, "graph.pt2")
         torch.save((module, shapes, _open(module)), job)
-        command = [sys.executable, "-m", "torchtf.function.background", job, package]
+        command = [sys.executable, "-m", __name__, job, package, str(os.getpid())]
         quiet = subprocess.DEVNULL
         with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet) as process:
             _running[process] = folder
@@ -225,8 +225,20 @@ class _Positional(torch.nn.Module):
         return tuple(self.graph(*inputs))
 
 
-def _main(job: str, package: str) -> None:
+def _end_with_parent(parent: int, folder: str) -> None:
+    """Ends this process when the one that started it is gone, however that ended."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
+def _main(job: str, package: str, parent: str) -> None:
     """What the compiler's process does."""
+    watch = (int(parent), os.path.dirname(job))
+    threading.Thread(target=_end_with_parent, args=watch, daemon=True).start()
+    import torch._higher_order_ops.triton_kernel_wrap  # graphs cannot be loaded without it
+
     os.nice(19)
     module, shapes, open_axes = torch.load(job, weights_only=False)
     inputs = tuple(
