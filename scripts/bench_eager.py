@@ -149,7 +149,7 @@ LARGE = {
     "searchsorted": ("tf.searchsorted(ordered, f)", "torch.searchsorted(ordered, f)"),
     "as_string": ("tf.strings.as_string(k[0])", None),
 }
-TABLES = {"small": SMALL, "large": LARGE}
+TABLES: dict[str, dict] = {"small": SMALL, "large": LARGE}
 
 
 def inputs(engine: str) -> dict:

@@ -75,7 +75,8 @@ def serve_inference(side: str, model: str) -> None:
 
     def answer(request: list) -> list[float]:
         case, seconds = request
-        end, durations = time.perf_counter() + seconds, []
+        end = time.perf_counter() + seconds
+        durations: list[float] = []
         while len(durations) < 3 or time.perf_counter() < end:
             start = time.perf_counter()
             cases[case]()

@@ -21,5 +21,6 @@ def start_pixels(x: torch.Tensor, window: Sequence[int], strides: Sequence[int])
         strides: the stride of each of its axes.
     """
     if max(strides) > 1 and math.prod(window) == 1 and x.shape[1] < 16:
-        return x[(..., *(slice(None, None, s) for s in strides))], (1,) * len(strides)
+        pixels: tuple = (..., *(slice(None, None, s) for s in strides))
+        return x[pixels], (1,) * len(strides)
     return x, strides

@@ -168,7 +168,7 @@ class IndexedSlicesSpec(TypeSpec):
 
 
 @op("UnsortedSegmentSum")
-def _densify(values: Num, indices: Ids, rows):
+def _densify(values: Num, indices: Ids, rows):  # type: ignore[name-defined]
     out = torch.zeros((rows, *values.shape[1:]), dtype=values.dtype, device=values.device)
     return out.index_add(0, indices, values)
 

@@ -489,7 +489,9 @@ class GradientTape:
             seeds = seeds.reshape(size, *data.shape)
             chunk = 1 if not experimental_use_pfor else (parallel_iterations or max(size, 1))
             rows = self._vjp_rows(data, flat, seeds, chunk, experimental_use_pfor)
-            totals = [_dense_total(*group, axis=1) for group in _grouped(handles, rows)]
+            totals = [
+                _dense_total(group, parts, axis=1) for group, parts in _grouped(handles, rows)
+            ]
             grads = [None if g is None else g.reshape((*data.shape, *g.shape[1:])) for g in totals]
         results = [_wrap_gradient(g) for g in grads]
         if unconnected_gradients == "zero":

@@ -352,7 +352,7 @@ class Variable(metaclass=_Creation):
             )
         return data
 
-    def _unshared(self) -> torch.Tensor | None:
+    def _unshared(self):
         """The value, if it may be changed in place: nothing else holds it or its memory."""
         value = self.__dict__.get("_value")  # None for the result of an assignment
         if graph.state.trace is not None or type(value) is not torch.Tensor:
