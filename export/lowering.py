@@ -6,6 +6,8 @@ which costs more (an in-place activation seven times its price) and gives worse 
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
@@ -20,6 +22,7 @@ def lower(program: torch.export.ExportedProgram) -> None:
         if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):
             _make_functional(node, node.target)
             _average_to_mean(node)
+            _any_sort(node)
     graph.lint()
     program.graph_module.recompile()
 
@@ -73,3 +76,42 @@ def _average_to_mean(node: torch.fx.Node) -> None:
     rank = ranks.get(node.target)
     if rank is not None and list(cast(Any, node.args[1])) == [1] * rank:
         node.target, node.args = _aten.mean.dim, (node.args[0], list(range(-rank, 0)), True)
+
+
+def _any_sort(node: torch.fx.Node) -> None:
+    """A stable sort as a sort: ONNX has one, by `TopK`, which is stable."""
+    if node.target is _aten.sort.stable:
+        options = {k: v for k, v in node.kwargs.items() if k != "stable"}
+        node.target, node.kwargs = _aten.sort.default, options
+
+
+@contextlib.contextmanager
+def recurrent_nodes() -> Iterator[None]:
+    """Within it the shapes of recurrent layers are found without running their steps.
+
+    PyTorch runs a loop over the time for that, which is slow and fixes a free length.
+    """
+
+    def outputs(x, hx, params, biases, layers, dropout, train, bidirectional, batch_first):
+        states = [torch.empty_like(s) for s in (hx if isinstance(hx, (list, tuple)) else [hx])]
+        directions = 2 if bidirectional else 1
+        return (x.new_empty(*x.shape[:2], directions * states[0].shape[-1]), *states)
+
+    # where the tracer looks, and where the fake tensors do
+    tables: list[tuple[dict, Any]] = []
+    ops = (_aten.lstm.input, _aten.gru.input)
+    for op in ops:
+        tables += [(op.py_kernels, key) for key in op.py_kernels]
+        tables.append((torch._decomp.decomposition_table, op))
+    before = [table[key] for table, key in tables]
+    try:
+        for table, key in tables:
+            table[key] = outputs
+        for op in ops:
+            op._dispatch_cache.clear()
+        yield
+    finally:
+        for (table, key), function in zip(tables, before, strict=True):
+            table[key] = function
+        for op in ops:
+            op._dispatch_cache.clear()

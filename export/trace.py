@@ -15,7 +15,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from .errors import ExportError
-from .lowering import lower
+from .lowering import lower, recurrent_nodes
 from .signature import Signature
 
 # The first operator set with Attention and RMSNormalization as single nodes (Gelu came with 20).
@@ -108,7 +108,7 @@ def trace(signature: Signature) -> tuple[torch.export.ExportedProgram, bool]:
         for info in signature.inputs
     )
     try:
-        with evaluating(module), torch.no_grad():
+        with evaluating(module), torch.no_grad(), recurrent_nodes():
             program = _export(module, examples, (free,))
             half = _computes_in_half(program.graph_module)
             if half:
@@ -167,7 +167,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, signature: Sig
     """
     lower(program)
     try:
-        with _silent():
+        with _silent(), recurrent_nodes():
             onnx_program = torch.onnx.export(
                 program,
                 (),

@@ -78,6 +78,13 @@ def _message(text: str) -> str:
             "target_spec.supported_ops = [TFLITE_BUILTINS, SELECT_TF_OPS], or leave the operator "
             "out"
         )
+    if "TensorListReserve" in text and "element_shape" in text:
+        layer = re.search(r"\W(node_[^\"/@]+)", text)
+        where = f" (layer {layer.group(1)!r})" if layer else ""
+        return (
+            f"TFLite cannot collect the results of a loop{where} for a free batch size: declare "
+            "the batch size, or at most 128 steps in a sequence"
+        )
     lines = [line for line in text.splitlines() if "error:" in line] or text.splitlines()[:1]
     return f"TFLite conversion failed: {lines[0].strip()[:600] if lines else 'unknown error'}"
 

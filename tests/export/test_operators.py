@@ -280,6 +280,8 @@ def test_image_layers(tmp_path, quiet):
     operators = check(Family({}, *layers.values()), IMAGE, list(layers), tmp_path, quiet)
     assert operators["DEPTHWISE_CONV_2D"] == 1 and operators["TRANSPOSE_CONV"] == 2
     assert operators["GELU"] == 1
+    # a grouped convolution and its bias are one operator; the three norms subtract
+    assert operators["CONV_2D"] == 6 and operators["SUB"] == 3
 
 
 def test_a_network_of_channels_first_layers_has_transpositions_at_its_borders_only(tmp_path, quiet):

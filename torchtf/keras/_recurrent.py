@@ -338,7 +338,7 @@ class _Compaction:
     """
 
     def __init__(self, mask: torch.Tensor) -> None:
-        self._order = torch.argsort((~mask).to(torch.int8), dim=1, stable=True)
+        self._order = torch.argsort((~mask).to(torch.int32), dim=1, stable=True)
         self._count = mask.long().cumsum(1)  # how many steps up to each one count
         self._mask = mask
 

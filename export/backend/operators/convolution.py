@@ -92,6 +92,7 @@ def conv(node, x, w, bias=None):
         result = tf.nn.depthwise_conv2d(
             tensor, filters, [1, *strides, 1], mode, dilations=dilations
         )
+        group = 1
     else:
         filters = w.tensor((*range(2, rank), 1, 0))
         if group > 1 and rank != 4:
@@ -109,7 +110,8 @@ def conv(node, x, w, bias=None):
         else:
             result = tf.nn.convolution(tensor, filters, strides, mode, dilations=dilations)
     if bias is not None and not _is_zero(bias):
-        result = tf.nn.bias_add(result, bias.tensor())
+        # TensorFlow fuses an addition into a kernel that knows no groups, a subtraction it does not
+        result = result - (-bias.tensor()) if group > 1 else tf.nn.bias_add(result, bias.tensor())
     return Value(result, order)
 
 

@@ -107,6 +107,10 @@ def _bias(b, d: int, kind: str, hidden: int, dtype, separate: bool):
     count = _GATES[kind] * hidden
     if b is None:
         return lambda order: tf.zeros([2, count] if kind == "GRU" else [count], dtype)
+    if not isinstance(b, Constant):
+        pair = tf.reshape(b.tensor()[d], [2, count])
+        total = pair if kind == "GRU" else tf.reduce_sum(pair, 0)
+        return lambda order: total if order is None else tf.gather(total, order)
     array = b.numpy()[d].reshape(2, count)
     if kind == "GRU":
         return lambda order: Constant(array, b.lift).tensor()
@@ -212,5 +216,5 @@ def _fused_lstm(inputs, states, kernel, recurrent_kernel, bias):
         sequence, (h, c) = _loop(step, inputs, [init_h, init_c], kernel, recurrent_kernel, bias)
         return h, sequence, h, c, tf.constant(1.0)
 
-    _, sequence, h, c, _ = standard_lstm(inputs, *states, kernel, recurrent_kernel, bias)
+    h, sequence, _, c, _ = standard_lstm(inputs, *states, kernel, recurrent_kernel, bias)
     return sequence, [h, c]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from ..values import Value, axis_last, reduction
+from ..values import Value, as_sizes, axis_last, reduction
 from .registry import operator
 from .shapes import axes_of, scalar_int
 
@@ -81,14 +81,16 @@ def arg_extreme(node, x):
 
 @operator("TopK")
 def top_k(node, x, k):
-    count = scalar_int(k)
+    (count,) = as_sizes(k)
     order = axis_last(x, node.get("axis", -1))
     tensor = x.tensor(order)
     if node.get("largest", 1):
         values, indices = tf.math.top_k(tensor, count, sorted=True)
     else:
-        values, indices = tf.math.top_k(-tensor, count, sorted=True)
-        values = -values
+        # the largest of the mirrored numbers; an integer type has one more below zero than above
+        middle = tensor.dtype.min + tensor.dtype.max if tensor.dtype.is_integer else 0
+        values, indices = tf.math.top_k(middle - tensor, count, sorted=True)
+        values = middle - values
     return Value(values, order), Value(tf.cast(indices, tf.int64), order)
 
 
