@@ -81,7 +81,10 @@ def arg_extreme(node, x):
 
 @operator("TopK")
 def top_k(node, x, k):
-    (count,) = as_sizes(k)
+    sizes = as_sizes(k)
+    if sizes is None:
+        raise node.unsupported("k must be one number")
+    (count,) = sizes
     order = axis_last(x, node.get("axis", -1))
     tensor = x.tensor(order)
     if node.get("largest", 1):
