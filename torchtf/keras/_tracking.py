@@ -18,6 +18,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from keras.src import tree
+from keras.src.backend.common.keras_tensor import KerasTensor
+from keras.src.backend.common.stateless_scope import StatelessScope
+from keras.src.backend.common.symbolic_scope import SymbolicScope
 from keras.src.backend.torch import core
 from keras.src.layers.layer import Layer
 from keras.src.metrics.metric import Metric
@@ -192,10 +196,25 @@ def _store_or_remember(self: Variable, data: Any) -> Any:
 Variable._store = _store_or_remember  # type: ignore[method-assign]
 
 
+def _output_spec_of_values(fn: Any, args: tuple, kwargs: dict) -> Any:
+    """The specification from one run where the values are: they cannot be tried without data."""
+    with StatelessScope(), SymbolicScope(), torch.no_grad():
+        outputs = fn(*args, **kwargs)
+
+    def symbolic(x: Any) -> Any:
+        if not core.is_tensor(x):
+            return x
+        return KerasTensor(x.shape, core.standardize_dtype(x.dtype))
+
+    return tree.map_structure(symbolic, outputs)
+
+
 @replaces(core, "compute_output_spec")
 def compute_output_spec(fn: Any, *args: Any, **kwargs: Any) -> Any:
     outer, _undo.values = _undo.values, {}
     try:
+        if not any(isinstance(x, KerasTensor) for x in tree.flatten((args, kwargs))):
+            return _output_spec_of_values(fn, args, kwargs)
         return _compute_output_spec(fn, *args, **kwargs)
     finally:
         for variable, value in _undo.values.values():

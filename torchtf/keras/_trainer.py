@@ -42,6 +42,7 @@ from torchtf.keras._distribute import (
     in_replica,
     server_strategy_of,
     share,
+    strategy_of,
     unscale_loss_for_distribution,
     with_all_states,
 )
@@ -257,7 +258,13 @@ def _callback_list(model: Any, callbacks: Any, **kwargs: Any) -> CallbackList:
 
 
 def _build(model: Any, iterator: TorchEpochIterator) -> None:
-    """Creates the variables of the model, its metrics, losses and optimizer."""
+    """Creates the variables of a model on several replicas before its first step.
+
+    Any other model creates them as its step is traced, from a real batch: what `train_step` makes
+    of a batch is its own affair, and `call` need not exist.
+    """
+    if strategy_of(model) is None:
+        return
     adapter = iterator.data_adapter
     if isinstance(adapter, DatasetAdapter):
         on_keras_side(model._symbolic_build, (), {"data_batch": adapter.symbolic_batch()})
@@ -488,7 +495,8 @@ def _as_batch(data: Any) -> Any:
 
 def _on_batch(model: Any, kind: str, data: Any, return_dict: bool) -> Any:
     data = _as_batch(data)
-    on_keras_side(model._symbolic_build, (), {"data_batch": data})
+    if strategy_of(model) is not None:
+        on_keras_side(model._symbolic_build, (), {"data_batch": data})
     getattr(model, f"make_{kind}_function")()
     model.reset_metrics()
     # every replica computes the whole batch, as in TensorFlow
