@@ -368,3 +368,80 @@ def test_augmentation_in_a_pipeline_draws_for_each_image(layer):
     got = np.stack([x.numpy() for x in dataset])
     assert got.shape == (16, 8, 8, 3) and got.dtype == np.float32
     assert len(np.unique(got.reshape(16, -1), axis=0)) > 1
+
+
+_STEP_ONLY = """
+import importlib, sys
+import numpy as np
+tf = importlib.import_module(sys.argv[1])
+keras, layers = tf.keras, tf.keras.layers
+x = np.linspace(-1, 1, 48, dtype="float32").reshape(12, 4)
+def fixed(model):
+    for v in model.weights:
+        v.assign(np.linspace(-0.5, 0.5, int(np.prod(v.shape))).reshape(tuple(v.shape)))
+    return model
+lines, calls = [], []
+def show(*values):
+    lines.append(" ".join(map(str, values)))
+class Autoencoder(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.encoder = fixed(keras.Sequential([keras.Input((4,)), layers.Dense(2)]))
+        self.decoder = fixed(keras.Sequential([keras.Input((2,)), layers.Dense(4)]))
+        self.tracker = keras.metrics.Mean(name="loss")
+    @property
+    def metrics(self):
+        return [self.tracker]
+    def train_step(self, data):
+        calls.append(data.shape)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(data - self.decoder(self.encoder(data))))
+        weights = self.trainable_weights
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+        self.tracker.update_state(loss)
+        return {"loss": self.tracker.result()}
+model = Autoencoder()
+model.compile(keras.optimizers.Adam(0.1))
+history = model.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0)
+show(len(calls), np.round(history.history["loss"], 4))
+
+sizes = []
+class Baseline(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(1, kernel_initializer="ones")
+    def call(self, inputs):
+        sizes.append(inputs.shape[1])
+        return self.dense(inputs[:, -2:] + inputs[:, :2])
+model = Baseline()
+model.compile("sgd", "mse", metrics=["mae"])
+series = keras.utils.timeseries_dataset_from_array(
+    x, targets=None, sequence_length=4, batch_size=3).map(lambda w: (w[:, :2], w[:, 2:, :1]))
+history = model.fit(series, epochs=2, verbose=0)
+show(*(np.round(v, 4) for v in history.history.values()))
+show("sizes", set(sizes) <= {2, None})
+
+normalize = layers.Normalization()
+normalize.adapt(x)
+mean = normalize.mean
+show(repr(mean), type(mean).__name__.endswith("Tensor"))
+normalize.weights[0].assign(tf.ones(4))
+show(np.round(normalize(x[:1]).numpy(), 4))
+normalize.adapt(x + 1)
+show(np.round(mean.numpy(), 4), np.round(normalize.mean.numpy(), 4))
+
+text = np.array(["A good <br> film", "bad, bad"])
+split = layers.TextVectorization(
+    standardize=lambda s: tf.strings.regex_replace(tf.strings.lower(s), "<br>|,", " "),
+    output_sequence_length=4)
+split.adapt(text)
+show(split.get_vocabulary(), split(tf.constant(text)).numpy())
+print("results", *lines, sep="\\n")
+"""
+
+
+def test_steps_trace_real_batches_as_in_tensorflow(run_python):
+    ours = run_python(_STEP_ONLY, "torchtf")
+    theirs = run_python(_STEP_ONLY, "tensorflow")
+    begin = "results\n"  # what precedes it are TensorFlow's notices
+    assert ours.partition(begin)[2] == theirs.partition(begin)[2] != ""

@@ -54,6 +54,7 @@ for _name in (
     "_losses",
     "_random",
     "_image",
+    "_preprocessing",
     "_scatter",
     "_optimizers",
     "_data",

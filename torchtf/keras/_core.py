@@ -19,7 +19,7 @@ from keras.src.backend.torch import core
 from keras.src.backend.torch import numpy as keras_numpy
 from keras.src.backend.torch.core import Variable, get_device, to_torch_dtype
 
-from torchtf.core.tensor import is_fake, to_numpy, wrap
+from torchtf.core.tensor import Tensor, is_fake, to_numpy, wrap
 from torchtf.keras import _side
 from torchtf.keras._patch import own_attribute, replaces, use_everywhere
 from torchtf.keras._trace import tracing
@@ -49,6 +49,8 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any
             return _convert_to_tensor(x, dtype)
         if dtype is None:
             return x
+        if dtype == "string":
+            return x
         wanted = to_torch_dtype(dtype)
         return x if x.dtype is wanted else x.to(wanted)
     if isinstance(x, torch.SymInt):
@@ -68,6 +70,8 @@ _convert_to_numpy = own_attribute(core, "convert_to_numpy")
 @replaces(core, "convert_to_numpy")
 def convert_to_numpy(x: Any) -> Any:
     x = _side.inward(x.value if isinstance(x, Variable) else x)
+    if type(x) is Tensor:  # strings, which no torch tensor holds
+        return x.numpy()
     if isinstance(x, torch.Tensor):
         return to_numpy(x).copy()
     return _convert_to_numpy(x)
