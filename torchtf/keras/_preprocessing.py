@@ -2,7 +2,7 @@
 
 Contract:
 - `TextVectorization` hands a function for `standardize` a string tensor.
-- `Normalization`'s `mean` and `variance` are `torchtf.Tensor`s for the user and torch tensors for Keras.
+- `Normalization` gives `mean` and `variance` as `torchtf.Tensor`s to the user, as torch's to Keras.
   They do not follow later assignments to the layer's variables; `adapt` and loading set them.
 """
 
