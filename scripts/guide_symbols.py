@@ -64,7 +64,7 @@ PAGES = {
     "core/mlp_core": """
         Module Variable nn.relu nn.softmax nn.sparse_softmax_cross_entropy_with_logits argmax
         cast equal data.AUTOTUNE one_hot math.confusion_matrix reduce_mean sqrt random.uniform
-        data.Dataset.prefetch data.Dataset.cache reshape initializers saved_model.load""",
+        data.Dataset.prefetch data.Dataset.cache reshape saved_model.load""",
     "core/matrix_core": """
         linalg.svd linalg.diag linalg.norm transpose matmul io.decode_image image.resize cast
         einsum linspace norm diag_part size squeeze""",

@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # `import tensorflow` imports Keras, and a process has one Keras backend: that of torchtf.
 os.environ["KERAS_BACKEND"] = "torch"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow leaves oneDNN out on older processors, and then has no grouped or dilated convolutions.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # torch.fx imports triton where it is installed. Triton and TensorFlow both carry LLVM, and the
 # second of them to be loaded ends the process ("registered more than once"). Inductor's C++
 # backend, the one for CPUs, does without triton.

@@ -101,7 +101,7 @@ def _compare(eager, traced, inputs, n):
         return
     for a, b in zip(tf.nest.flatten(want), tf.nest.flatten(traced(**inputs)), strict=True):
         assert a.shape == b.shape, n
-        a, b = a.numpy(), b.numpy()
+        a, b = tf.convert_to_tensor(a).numpy(), tf.convert_to_tensor(b).numpy()
         if a.dtype == object:
             assert a.tolist() == b.tolist()
         else:
