@@ -336,3 +336,19 @@ def test_shapes_cross():
     x = tf.ones([2, 3])
     assert keras.ops.reshape(tf.ones([6]), x.shape).shape == [2, 3]
     assert keras.ops.zeros(x.shape).shape == [2, 3]
+
+
+def test_an_optimizer_knows_a_variable_that_a_function_gets_as_an_argument():
+    optimizer = tf.keras.optimizers.Adam(0.1)
+    v = tf.Variable([1.0, -2.0])
+
+    @tf.function
+    def step(variable):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(variable**2)
+        optimizer.apply_gradients([(tape.gradient(loss, variable), variable)])
+
+    for _ in range(3):
+        step(v)
+    np.testing.assert_allclose(v.numpy(), [0.7, -1.7], atol=5e-3)
+    assert optimizer.iterations.numpy() == 3

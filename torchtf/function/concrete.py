@@ -268,7 +268,7 @@ class ConcreteFunction:
         inputs = [leaf._data for leaf in leaves]
         for capture in self._captures:
             inputs.append(capture.get())
-        if self._fits is not None and self._needs_own_sizes(leaves, inputs):
+        if self._fits is not None and not self._fits(*inputs):
             return self._for_sizes.call_flat(leaves)
         if tape.recording():
             results = self._run_recorded(*inputs)
@@ -324,7 +324,7 @@ class ConcreteFunction:
                 strings.encode(x._data) if type(x._data) is np.ndarray else x._data for x in leaves
             ]
             inputs += [c.get() for c in self._captures]
-            if self._fits is not None and self._needs_own_sizes(leaves, inputs):
+            if self._fits is not None and not self._fits(*inputs):
                 return self._for_sizes.call_flat(leaves)
             records = tape.recording()
             with torch.set_grad_enabled(records):
@@ -341,10 +341,6 @@ class ConcreteFunction:
             ]
         return fill(self._output_template, map(wrap, values))
 
-    def _needs_own_sizes(self, leaves, inputs) -> bool:
-        """Whether a graph made for just these sizes is to run: one made so itself knows no more."""
-        return self._for_sizes.knows_more(leaves) and not self._fits(*inputs)
-
     def _call_in_trace(self, leaves):
         """Replays the graph into the trace under way."""
         under_way = graph.state.trace
@@ -360,7 +356,11 @@ class ConcreteFunction:
             else:
                 value = under_way.capture(owner)
             inputs.append(value)
-        if self._fits is not None and self._needs_own_sizes(leaves, inputs):
+        if (
+            self._fits is not None
+            and self._for_sizes.knows_more(leaves)
+            and not self._fits(*inputs)
+        ):
             return self._for_sizes.call_flat(leaves)
         if self._replay is None:
             self._replay = compile_graph(self.graph_module, replay=True)
@@ -439,10 +439,14 @@ class BySizes:
         shapes = tuple(tuple(leaf.shape) for leaf in leaves if type(leaf) is not Variable)
         concrete = self._made.get(shapes)
         if concrete is None:
-            concrete = self._made[shapes] = self._trace([
+            concrete = self._trace([
                 TensorSpec(shape, spec.dtype, spec.name)
                 for shape, spec in zip(shapes, self._specs, strict=True)
             ])  # fmt: skip
+            # What it still assumes is about sizes within a composite, and another trace of the same
+            # type spec would assume it again.
+            concrete._fits = None
+            self._made[shapes] = concrete
         return concrete
 
     def knows_more(self, leaves: list) -> bool:

@@ -195,7 +195,10 @@ def for_optimizer(variable: Any) -> Any:
     """A variable of `tf` or of Keras as optimizers take it; the same one at each call."""
     if not isinstance(variable, TFVariable):
         return variable
-    adapter = variable.__dict__.get("_keras_view")
+    # an argument of a traced function stands for a variable, which is what the optimizer knows
+    known = getattr(variable, "_variable", variable)
+    adapter = known.__dict__.get("_keras_view")
     if adapter is None:
-        adapter = variable.__dict__["_keras_view"] = TrainedVariable(variable)
+        adapter = known.__dict__["_keras_view"] = TrainedVariable(known)
+    adapter.variable = variable
     return adapter

@@ -469,8 +469,8 @@ def tensor_diag_part(input: Wide):
         raise errors.InvalidArgumentError(
             None, None, f"Invalid shape {_brackets(input)}: the halves must be equal"
         )
-    count = math.prod(input.shape[:half])
-    return torch.diagonal(input.reshape(count, count)).reshape(input.shape[:half]).clone()
+    axes = range(half)
+    return torch.einsum(input, [*axes, *axes], [*axes])
 
 
 @op("Sum")
