@@ -63,7 +63,7 @@ class ConcreteFunction:
         self._input_specs = input_specs
         self._run = compile_graph(self.graph_module, in_place=reuse.plan(self.graph_module.graph))
         self._replay = None
-        self._fits = traced.fits
+        self._fits = traced.fits if for_sizes is not None else None
         self._for_sizes = for_sizes
         self._records = staged.has_records(self.graph_module)
         self._arguments = variables
@@ -443,9 +443,7 @@ class BySizes:
                 TensorSpec(shape, spec.dtype, spec.name)
                 for shape, spec in zip(shapes, self._specs, strict=True)
             ])  # fmt: skip
-            # What it still assumes is about sizes within a composite, and another trace of the same
-            # type spec would assume it again.
-            concrete._fits = None
+            concrete._fits = None  # another trace for the same sizes would assume the same
             self._made[shapes] = concrete
         return concrete
 

@@ -365,7 +365,9 @@ class Function:
         if isinstance(error, InaccessibleTensorError) or not _failed_in_op(error):
             return None
         found = by_sizes(self._converted, self._name, self._signature, wanted, self._jit_compile)
-        if any(isinstance(x, TensorSpec) for x in leaves) or not found.knows_more(leaves):
+        if found is None or any(isinstance(x, TensorSpec) for x in leaves):
+            return None
+        if not found.knows_more(leaves):
             return None
         try:
             found.concrete_for(leaves)
@@ -652,8 +654,14 @@ def _shapes_out(key):
     return key
 
 
-def by_sizes(make_function, name, sig, args, jit_compile) -> BySizes:
-    """The graphs for given sizes of `args`; see `trace_concrete` for the arguments."""
+def by_sizes(make_function, name, sig, args, jit_compile) -> BySizes | None:
+    """The graphs for given sizes of `args`; see `trace_concrete` for the arguments.
+
+    None where an argument is made of several tensors: its type spec is the key of a trace, which
+    says nothing of the sizes of its parts.
+    """
+    if any(map(signature.has_composites, args)):
+        return None
     specs: list[TensorSpec] = []
 
     def collect(leaf, path):

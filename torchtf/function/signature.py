@@ -132,6 +132,16 @@ def map_leaves(function, value, path: str = ""):
     return nest.rebuild(value, mapped)
 
 
+def has_composites(value) -> bool:
+    """Whether an argument holds a value that is made of several tensors, or the spec of one."""
+    if is_leaf(value):
+        return False
+    spec = value if isinstance(value, TypeSpec) else getattr(value, "_type_spec", None)
+    if hasattr(type(value), "__tf_tracing_type__") or nest.is_composite_spec(spec):
+        return True
+    return any(has_composites(v) for _, v in nest.children(value) or ())
+
+
 def spec_of(value, path: str) -> TensorSpec:
     """The spec of a tensor argument, named after its place."""
     if isinstance(value, TensorSpec):
