@@ -247,6 +247,7 @@ def slow(x):
 dataset = tf.data.Dataset.range(10**6).map(
     lambda x: tf.numpy_function(slow, [x], tf.int64, stateful=False), num_parallel_calls=2)
 dataset = dataset.prefetch(2)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
     for _ in dataset:

@@ -223,8 +223,9 @@ def test_training_survives_the_kill_of_ranks(tmp_path):
 
 
 ENDINGS = """
-import os, sys, time
+import os, signal, sys, time
 import torchtf as tf
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
