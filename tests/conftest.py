@@ -41,6 +41,19 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
+@pytest.fixture(autouse=True)
+def no_global_seed_stays():
+    """A global seed that a test sets, by Keras for instance, ends with the test."""
+    from torchtf.random import _seeds
+
+    before = _seeds.state.seed, _seeds.state.op_seeds
+    yield
+    _seeds.state.seed, _seeds.state.op_seeds = before
+    context = sys.modules.get("tensorflow.python.eager.context")
+    if context is not None and before[0] is None:
+        context.context()._seed = None
+
+
 @pytest.fixture
 def run_python(tmp_path: Path) -> Callable[..., str]:
     """Runs a piece of Python in a fresh interpreter and returns what it printed.

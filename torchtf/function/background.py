@@ -217,12 +217,12 @@ def _stop() -> None:
 class _Positional(torch.nn.Module):
     """A graph that returns a tuple, as `torch.export` wants it."""
 
-    def __init__(self, graph):
+    def __init__(self, body):
         super().__init__()
-        self.graph = graph
+        self.body = body  # "graph" is what modules of torch.fx call something else
 
     def forward(self, *inputs):
-        return tuple(self.graph(*inputs))
+        return tuple(self.body(*inputs))
 
 
 def _end_with_parent(parent: int, folder: str) -> None:
