@@ -318,7 +318,8 @@ def _traced(tf, case: Case):
     def body(*args):
         result = _run(tf, code, {**others, **dict(zip(every, args, strict=True))})
         flat = tf.nest.flatten(result, expand_composites=True)
-        shapes.extend(t.shape if hasattr(t, "shape") else None for t in flat)
+        if not shapes:  # sizes that the first trace does not fit call for another one
+            shapes.extend(t.shape if hasattr(t, "shape") else None for t in flat)
         return result
 
     every = {**composites, **arrays}
