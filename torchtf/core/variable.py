@@ -464,16 +464,6 @@ class UnreadVariable(Variable):
     def _tape_read(self):
         return self._wrapped._tape_read()
 
-    def _unshared(self) -> torch.Tensor | None:
-        """The value, if it may be changed in place: nothing else holds it or its memory."""
-        value = self.__dict__.get("_value")  # None for the result of an assignment
-        if graph.state.trace is not None or type(value) is not torch.Tensor:
-            return None
-        if sys.getrefcount(value) > _REFERENCES:
-            return None
-        uses = torch._C._storage_Use_Count(value.untyped_storage()._cdata)
-        return value if uses == _USES else None
-
     def _store(self, data):
         return self._wrapped._store(data)
 
