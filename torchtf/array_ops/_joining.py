@@ -10,11 +10,8 @@ from torchtf.core import errors
 from torchtf.core.convert import convert_to_tensor, to_axis, to_shape
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
+from torchtf.core.shape import brackets
 from torchtf.core.tensor import is_fake, is_tensor_type
-
-
-def _brackets(t: torch.Tensor) -> str:
-    return str(list(t.shape)).replace(" ", "")
 
 
 def _fold_concat(values, axis):
@@ -31,7 +28,7 @@ def _concat(values: list[T], axis):
 
 def _concat_error(values, axis) -> errors.InvalidArgumentError | None:
     """What is wrong with the shapes, in TensorFlow's words."""
-    first, shapes = values[0], list(map(_brackets, values))
+    first, shapes = values[0], [brackets(v.shape) for v in values]
     rank = first.dim()
 
     def differs(i):
@@ -81,8 +78,8 @@ def _stack(values: list[T], axis):
         if value.shape != values[0].shape and not is_fake(value):
             raise errors.InvalidArgumentError(
                 None, None,
-                f"Shapes of all inputs must match: values[0].shape = {_brackets(values[0])} != "
-                f"values[{i}].shape = {_brackets(value)}",
+                f"Shapes of all inputs must match: values[0].shape = "
+                f"{brackets(values[0].shape)} != values[{i}].shape = {brackets(value.shape)}",
             )  # fmt: skip
     return torch.stack(values, axis)
 

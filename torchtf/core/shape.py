@@ -356,6 +356,11 @@ class TensorShape(trace_type.Constant):
         return TensorShape, (self._dims,)
 
 
+def brackets(sizes) -> str:
+    """Sizes as the kernels of TensorFlow write them in messages: `[2,3]`."""
+    return "[" + ",".join(map(str, sizes)) + "]"
+
+
 def as_shape(shape) -> TensorShape:
     """A `TensorShape` of anything that is one or makes one."""
     return shape if type(shape) is TensorShape else TensorShape(shape)

@@ -10,7 +10,7 @@ import torch
 
 from torchtf import array_ops
 from torchtf.core import errors
-from torchtf.core.shape import TensorShape
+from torchtf.core.shape import TensorShape, brackets
 from torchtf.core.specs import TensorSpec
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk, column_of, concat, values
@@ -99,11 +99,11 @@ class Batch(Unary):
         if isinstance(self.source, Map):  # TensorFlow fuses the two, and says it in other words
             return (
                 "Cannot add tensor to the batch: number of elements does not match. Shapes are: "
-                f"[tensor]: {_brackets(other)}, [batch]: {_brackets(first)}"
+                f"[tensor]: {brackets(other)}, [batch]: {brackets(first)}"
             )
         return (
             f"Cannot batch tensors with different shapes in component {index}. First element had "
-            f"shape {_brackets(first)} and element {number} had shape {_brackets(other)}."
+            f"shape {brackets(first)} and element {number} had shape {brackets(other)}."
         )
 
     def label(self):
@@ -226,10 +226,6 @@ def _parts(column, count: int) -> list:
     items = values(column)
     size = len(items) // count
     return [items[i * size : (i + 1) * size] for i in range(count)]
-
-
-def _brackets(shape) -> str:
-    return "[" + ",".join(str(s) for s in shape) + "]"
 
 
 def stack_composites(items, spec):

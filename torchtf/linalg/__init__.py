@@ -16,16 +16,13 @@ from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor, raw, to_axis, to_shape
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
+from torchtf.core.shape import brackets
 from torchtf.core.tensor import is_fake, is_tensor_type, wrap
 from torchtf.math import cast
 from torchtf.math import l2_normalize as l2_normalize
 from torchtf.math import matmul as matmul
 
 # -- checks
-
-
-def _brackets(x) -> str:
-    return str(list(x.shape)).replace(" ", "")
 
 
 def _matrix(x):
@@ -41,7 +38,7 @@ def _square(x):
     rows, columns = x.shape[-2:]
     if isinstance(rows, int) and isinstance(columns, int) and rows != columns:
         raise errors.InvalidArgumentError(
-            None, None, f"Input matrix must be square, got shape {_brackets(x)}"
+            None, None, f"Input matrix must be square, got shape {brackets(x.shape)}"
         )
     return x
 
@@ -53,7 +50,8 @@ def _pair(matrix, rhs):
     if isinstance(a, int) and isinstance(b, int) and a != b:
         raise errors.InvalidArgumentError(
             None, None,
-            f"Input matrix and rhs are incompatible: {_brackets(matrix)} vs. {_brackets(rhs)}",
+            f"Input matrix and rhs are incompatible: "
+            f"{brackets(matrix.shape)} vs. {brackets(rhs.shape)}",
         )  # fmt: skip
 
 
@@ -94,7 +92,9 @@ def cross(a: Real, b: Real):
         )
     if not is_fake(a) and a.shape != b.shape:
         raise errors.InvalidArgumentError(
-            None, None, f"Both inputs must be of same shape: {_brackets(a)} vs. {_brackets(b)}"
+            None,
+            None,
+            f"Both inputs must be of same shape: {brackets(a.shape)} vs. {brackets(b.shape)}",
         )
     return torch.linalg.cross(a, b)
 
@@ -191,7 +191,7 @@ def _tensordot(a: Num, b: Num, axes):
         if isinstance(m, int) and isinstance(n, int) and m != n:
             raise errors.InvalidArgumentError(
                 None, None,
-                f"Matrix size-incompatible: In[0]: {_brackets(a)}, In[1]: {_brackets(b)}",
+                f"Matrix size-incompatible: In[0]: {brackets(a.shape)}, In[1]: {brackets(b.shape)}",
             )  # fmt: skip
     return torch.tensordot(a, b, axes)
 
@@ -312,7 +312,7 @@ def _diag_part(input: T, padding: T, k, align) -> T:
             and not (-rows < d < columns or d == 0)
         ):
             raise errors.InvalidArgumentError(
-                None, None, f"diag_index is out of bound: {d} for a matrix {_brackets(input)}"
+                None, None, f"diag_index is out of bound: {d} for a matrix {brackets(input.shape)}"
             )
     if low == high:
         return torch.diagonal(input, low, -2, -1).clone()
@@ -420,8 +420,9 @@ def _set_diag(input: T, diagonal: T, k, align) -> T:
     if packed.shape[-1] != exists.shape[-1] or packed.shape[-2] != exists.shape[-2]:
         raise errors.InvalidArgumentError(
             None, None,
-            f"The first dimensions of diagonal don't match the input: {_brackets(diagonal)} for "
-            f"{_brackets(input)} and k = {k}",
+            f"The first dimensions of diagonal don't match the input: "
+            f"{brackets(diagonal.shape)} for "
+            f"{brackets(input.shape)} and k = {k}",
         )  # fmt: skip
     place = (i * columns + j).reshape(-1)
     here = torch.zeros(rows * columns + 1, dtype=torch.bool, device=input.device)
@@ -467,7 +468,7 @@ def tensor_diag_part(input: Wide):
     half = input.dim() // 2
     if input.dim() % 2 or not input.dim() or tuple(input.shape[:half]) != tuple(input.shape[half:]):
         raise errors.InvalidArgumentError(
-            None, None, f"Invalid shape {_brackets(input)}: the halves must be equal"
+            None, None, f"Invalid shape {brackets(input.shape)}: the halves must be equal"
         )
     axes = range(half)
     return torch.einsum(input, [*axes, *axes], [*axes])

@@ -8,6 +8,7 @@ from torchtf.core import errors
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.dispatch import Composite, handler_of
 from torchtf.core.op import op
+from torchtf.core.shape import brackets
 from torchtf.core.tensor import Tensor, is_fake, is_tensor_type
 from torchtf.math._arithmetic import cast
 
@@ -17,7 +18,7 @@ def _matrices(a, b):
         problem = (
             f"ndims must be == 2: {a.dim()}"
             if a.dim() == b.dim()
-            else f"has different ndims: {_brackets(a)} vs. {_brackets(b)}"
+            else f"has different ndims: {brackets(a.shape)} vs. {brackets(b.shape)}"
         )
         raise errors.InvalidArgumentError(None, None, f"In[0] and In[1] {problem}")
     if is_fake(a) or is_fake(b):
@@ -25,7 +26,7 @@ def _matrices(a, b):
     if a.shape[-1] != b.shape[-2]:
         raise errors.InvalidArgumentError(
             None, None,
-            f"Matrix size-incompatible: In[0]: {_brackets(a)}, In[1]: {_brackets(b)}",
+            f"Matrix size-incompatible: In[0]: {brackets(a.shape)}, In[1]: {brackets(b.shape)}",
         )  # fmt: skip
     if a.dim() == 2 or b.dim() == 2:
         return
@@ -34,12 +35,8 @@ def _matrices(a, b):
         raise errors.InvalidArgumentError(
             None, None,
             "In[0] and In[1] must have compatible batch dimensions: "
-            f"{_brackets(a)} vs. {_brackets(b)}",
+            f"{brackets(a.shape)} vs. {brackets(b.shape)}",
         )  # fmt: skip
-
-
-def _brackets(t) -> str:
-    return str(list(t.shape)).replace(" ", "")
 
 
 @op("MatMul")
