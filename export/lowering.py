@@ -115,3 +115,41 @@ def recurrent_nodes() -> Iterator[None]:
             table[key] = function
         for op in ops:
             op._dispatch_cache.clear()
+
+
+@contextlib.contextmanager
+def prepared_exporter() -> Iterator[None]:
+    """Within it `torch.onnx.export` keeps its table of operators, and knows one version of its own
+    functions.
+
+    It fills the table anew for each model, which takes seconds; and gives the domain of nested
+    branches and loop bodies one version in the model and another in the functions, on which its
+    own inliner then fails.
+    """
+    from torch.onnx._internal.exporter import _constants, _ir_passes, _registration
+
+    registry, add_imports = _registration.ONNXRegistry, _ir_passes.add_opset_imports
+    fill = registry.__dict__["from_torchlib"]
+
+    def kept(cls, opset_version=_constants.TORCHLIB_OPSET):
+        if opset_version not in _registries:
+            _registries[opset_version] = fill.__func__(cls, opset_version)
+        return _registries[opset_version]
+
+    def add_opset_imports(model):
+        add_imports(model)
+        domain = _constants.LOCAL_FUNCTION_DOMAIN
+        for holder in (model, *model.functions.values()):
+            if domain in holder.opset_imports:
+                holder.opset_imports[domain] = 1
+
+    registry.from_torchlib = classmethod(kept)  # type: ignore[method-assign,assignment]
+    _ir_passes.add_opset_imports = add_opset_imports
+    try:
+        yield
+    finally:
+        registry.from_torchlib = fill  # type: ignore[method-assign,assignment]
+        _ir_passes.add_opset_imports = add_imports
+
+
+_registries: dict[int, Any] = {}

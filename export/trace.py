@@ -15,7 +15,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from .errors import ExportError
-from .lowering import lower, recurrent_nodes
+from .lowering import lower, prepared_exporter, recurrent_nodes
 from .signature import Signature
 
 # The first operator set with Attention and RMSNormalization as single nodes (Gelu came with 20).
@@ -167,7 +167,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, signature: Sig
     """
     lower(program)
     try:
-        with _silent(), recurrent_nodes():
+        with _silent(), recurrent_nodes(), prepared_exporter():
             onnx_program = torch.onnx.export(
                 program,
                 (),

@@ -110,7 +110,7 @@ class Importer:
         """Sizes that are all known are a constant like any other."""
         if not isinstance(value, Sizes) or not all(is_known(e) for e in value.elements):
             return value
-        array = np.array(value.elements, np.int64)
+        array = np.array(value.elements, value.dtype.as_numpy_dtype)
         return Constant(array.reshape(()) if value.is_scalar else array, self.weights.tensor)
 
     def _build(self, node: Node, values: list, domain: str) -> tuple:

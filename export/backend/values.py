@@ -143,25 +143,33 @@ class Constant(Value):
 
 
 class Sizes(Value):
-    """A scalar or vector of sizes: ints where they are known, scalar int32 tensors elsewhere."""
+    """A scalar or vector of sizes: ints where they are known, scalar int32 tensors elsewhere.
 
-    __slots__ = ("elements", "is_scalar")
+    ONNX has them as int64; a cast to int32 is remembered for the operators that compute with them.
+    """
 
-    def __init__(self, elements: Sequence, is_scalar: bool = False):
+    __slots__ = ("_dtype", "elements", "is_scalar")
+
+    def __init__(self, elements: Sequence, is_scalar: bool = False, dtype: tf.DType = tf.int64):
         self.elements = list(elements)
         self.is_scalar = is_scalar
+        self._dtype = dtype
         self.order = () if is_scalar else (0,)
         self.unpadded = None
         self.nonnegative = False
 
+    def like(self, elements: Sequence, is_scalar: bool = False) -> Sizes:
+        """Other sizes of the same dtype."""
+        return Sizes(elements, is_scalar, self.dtype)
+
     @property
     def physical(self):
-        parts = [tf.cast(e, tf.int64) for e in self.elements]
-        return parts[0] if self.is_scalar else tf.stack(parts) if parts else tf.zeros([0], tf.int64)
+        parts = [tf.cast(e, self.dtype) for e in self.elements]
+        return parts[0] if self.is_scalar else tf.stack(parts) if parts else tf.zeros([0], self.dtype)
 
     @property
     def dtype(self) -> tf.DType:
-        return tf.int64
+        return self._dtype
 
     @property
     def shape(self):

@@ -385,28 +385,11 @@ class ConcreteFunction:
             torch.zeros([2 if s is None else s for s in spec.shape], dtype=spec.dtype.torch)
             for spec in self._input_specs
         ]
-        body = _drawing_freely(self.graph_module)
+        from torchtf.function.shipping import shippable
+
+        body = shippable(self.graph_module)
         module = GraphWithState(body, self._captures, len(examples), self._count)
         return module, examples
-
-
-_FREE_DRAWS = {"uniform": torch.ops.aten.rand.default, "normal": torch.ops.aten.randn.default}
-
-
-def _drawing_freely(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """The graph with a runtime's own random numbers in the place of those from seeded streams."""
-    seeded = [n for n in module.graph.nodes if str(n.target) == "torchtf.philox.default"]
-    seeded = [n for n in seeded if n.args[2] in _FREE_DRAWS]
-    if not seeded:
-        return module
-    free = torch.fx.Graph()
-    copies: dict[torch.fx.Node, torch.fx.Node] = {}
-    free.output(free.graph_copy(module.graph, copies))
-    for node in seeded:
-        _, _, kind, shape, dtype = copies[node].args
-        copies[node].target, copies[node].args = _FREE_DRAWS[kind], (shape,)
-        copies[node].kwargs = {"dtype": dtype}
-    return torch.fx.GraphModule(module, free)
 
 
 class BySizes:

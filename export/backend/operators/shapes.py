@@ -343,7 +343,8 @@ def size_identity(node, x):
 
 @size_rule("Cast")
 def size_cast(node, x):
-    return x if node.importer.dtype(node.get("to")) in (tf.int64, tf.int32) else None
+    dtype = node.importer.dtype(node.get("to"))
+    return Sizes(x.elements, x.is_scalar, dtype) if dtype in (tf.int64, tf.int32) else None
 
 
 @size_rule("Gather")
@@ -351,7 +352,7 @@ def size_gather(node, x, indices):
     if not isinstance(indices, Constant) or x.is_scalar:
         return None
     picked = [x.elements[int(i)] for i in indices.numpy().reshape(-1)]
-    return Sizes(picked, is_scalar=indices.rank == 0) if indices.rank <= 1 else None
+    return x.like(picked, indices.rank == 0) if indices.rank <= 1 else None
 
 
 @size_rule("Slice")
@@ -361,30 +362,32 @@ def size_slice(node, x, starts=None, ends=None, axes=None, steps=None):
     ):
         return None
     start, end = scalar_int(starts), scalar_int(ends)
-    return Sizes(x.elements[slice(start, end, 1 if steps is None else scalar_int(steps))])
+    return x.like(x.elements[slice(start, end, 1 if steps is None else scalar_int(steps))])
 
 
 @size_rule("Concat")
 def size_concat(node, *values):
     parts = _elements(*values)
-    return None if parts is None else Sizes([e for part in parts for e in part])
+    if parts is None:
+        return None
+    return Sizes([e for part in parts for e in part], dtype=values[0].dtype)
 
 
 @size_rule("Unsqueeze")
 def size_unsqueeze(node, x, axes=None):
-    return Sizes(x.elements) if x.is_scalar else None
+    return x.like(x.elements) if x.is_scalar else None
 
 
 @size_rule("Squeeze")
 def size_squeeze(node, x, axes=None):
-    return Sizes(x.elements, is_scalar=True) if len(x.elements) == 1 else None
+    return x.like(x.elements, True) if len(x.elements) == 1 else None
 
 
 @size_rule("Reshape")
 def size_reshape(node, x, target):
     if len(x.elements) != 1 or not isinstance(target, Constant) or target.array.size > 1:
         return None
-    return Sizes(x.elements, is_scalar=target.array.size == 0)
+    return x.like(x.elements, target.array.size == 0)
 
 
 @size_rule("Add", "Sub", "Mul", "Div", "Mod", "Max", "Min")
@@ -406,7 +409,8 @@ def size_arithmetic(node, x, y):
         "Max": lambda p, q: max(p, q) if is_known(p) and is_known(q) else tf.maximum(p, q),
         "Min": lambda p, q: min(p, q) if is_known(p) and is_known(q) else tf.minimum(p, q),
     }[node.op]
-    return Sizes([combine(p, q) for p, q in zip(a, b, strict=True)], x.rank == 0 and y.rank == 0)
+    scalar = x.rank == 0 and y.rank == 0
+    return Sizes([combine(p, q) for p, q in zip(a, b, strict=True)], scalar, x.dtype)
 
 
 @size_rule("ReduceProd")
@@ -414,4 +418,4 @@ def size_product(node, x, axes=None):
     total = 1
     for element in x.elements:
         total = total * element
-    return Sizes([total], is_scalar=not node.get("keepdims", 1))
+    return x.like([total], not node.get("keepdims", 1))
