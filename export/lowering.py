@@ -143,12 +143,12 @@ def prepared_exporter() -> Iterator[None]:
             if domain in holder.opset_imports:
                 holder.opset_imports[domain] = 1
 
-    registry.from_torchlib = classmethod(kept)  # type: ignore[method-assign,assignment]
+    registry.from_torchlib = classmethod(kept)  # type: ignore[method-assign]
     _ir_passes.add_opset_imports = add_opset_imports
     try:
         yield
     finally:
-        registry.from_torchlib = fill  # type: ignore[method-assign,assignment]
+        registry.from_torchlib = fill  # type: ignore[method-assign]
         _ir_passes.add_opset_imports = add_imports
 
 

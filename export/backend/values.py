@@ -165,7 +165,9 @@ class Sizes(Value):
     @property
     def physical(self):
         parts = [tf.cast(e, self.dtype) for e in self.elements]
-        return parts[0] if self.is_scalar else tf.stack(parts) if parts else tf.zeros([0], self.dtype)
+        return (
+            parts[0] if self.is_scalar else tf.stack(parts) if parts else tf.zeros([0], self.dtype)
+        )
 
     @property
     def dtype(self) -> tf.DType:

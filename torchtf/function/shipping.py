@@ -1,8 +1,8 @@
-"""A traced graph in the form that `torch.export` and ONNX take, for programs that leave this process.
+"""A traced graph in the form that `torch.export` and ONNX take, to run in other places.
 
 * Random numbers are drawn by the runtime that will run it, not from the streams of this program.
 * A `TensorList` (the storage of a `TensorArray`) becomes one tensor with the elements as its rows.
-* A branch or loop body shares no memory: what it takes and what it returns are tensors of their own.
+* A branch or loop body shares no memory: what it takes and returns are tensors of their own.
 """
 
 from __future__ import annotations
@@ -46,8 +46,7 @@ class _Copy:
         self._elements: dict[torch.fx.Node, torch.Tensor] = {}
         inputs = [n for n in self.graph.nodes if n.op == "placeholder"]
         for node, element in zip(inputs, elements, strict=False):
-            if element is not None:
-                self._elements[node] = element
+            self._note(node, element)
         for node in list(self.graph.nodes):
             self._rewrite(node)
         if elements:
@@ -55,8 +54,9 @@ class _Copy:
         self.graph.eliminate_dead_code()
         self.module.recompile()
 
-    def results(self) -> Sequence[Any]:
-        return next(iter(reversed(self.graph.nodes))).args[0]
+    @property
+    def output(self) -> Any:
+        return next(iter(reversed(self.graph.nodes)))
 
     def _rewrite(self, node: torch.fx.Node) -> None:
         if str(node.target) == "torchtf.philox.default" and node.args[2] in _FREE_DRAWS:
@@ -64,15 +64,24 @@ class _Copy:
             node.target, node.args, node.kwargs = _FREE_DRAWS[kind], (shape,), {"dtype": dtype}
         elif node.target in (staged._COND, staged._WHILE):
             self._control_flow(node)
+        elif node.target is _aten.take.default:
+            self._pick(node)
         elif isinstance(node.target, tuple(_LOWERED)):
             kind = next(k for k in type(node.target).__mro__ if k in _LOWERED)
             with self.graph.inserting_before(node):
                 value, element = _LOWERED[kind](self, node)
             for part in list(node.users):  # a call gives a list of one result
-                if element is not None:
-                    self._elements[value] = element
+                self._note(value, element)
                 part.replace_all_uses_with(value)
                 self.graph.erase_node(part)
+
+    def _pick(self, node: torch.fx.Node) -> None:
+        """An element of a vector as a row of it: `take` wants to know how many there are."""
+        source, index = node.args
+        if index.meta["val"].dim() == 0 and source.meta["val"].dim() == 1:
+            with self.graph.inserting_before(node):
+                row = self.call(_aten.index_select.default, source, 0, self.row(index))
+            node.target, node.args = _aten.squeeze.dim, (row, 0)
 
     def _control_flow(self, node: torch.fx.Node) -> None:
         """Rewrites branches or body; a list among the operands is a tensor from here on."""
@@ -86,17 +95,22 @@ class _Copy:
             copy = _Copy(getattr(self.module, place.target), elements or (None,))
             setattr(self.module, place.target, copy.module)
             copies.append(copy)
-        results = copies[-1].results()
         for part in node.users:
-            result = results[part.args[1]] if part.target is operator.getitem else None
-            found = [c._elements.get(c.results()[part.args[1]]) for c in copies if result is not None
-                     and isinstance(c.results(), (list, tuple))]
-            if any(f is not None for f in found):
-                self._elements[part] = next(f for f in found if f is not None)
+            kept = [copy.element_of_result(part.args[1]) for copy in copies]
+            self._note(part, next((k for k in kept if k is not None), None))
+
+    def _note(self, node: torch.fx.Node, element: torch.Tensor | None) -> None:
+        if element is not None:
+            self._elements[node] = element
+
+    def element_of_result(self, index: int) -> torch.Tensor | None:
+        """What a row of a result holds, if that is a list."""
+        results = self.output.args[0]
+        return self._elements.get(results[index]) if isinstance(results, (list, tuple)) else None
 
     def _own_results(self, inputs: list[torch.fx.Node]) -> None:
         """Copies results that are inputs, views of them, or each other."""
-        output = next(iter(reversed(self.graph.nodes)))
+        output = self.output
         single = not isinstance(output.args[0], (list, tuple))  # the test of a loop
         results, seen = [], set(inputs)
         for result in [output.args[0]] if single else output.args[0]:
@@ -110,14 +124,17 @@ class _Copy:
         with self.graph.inserting_before(before):
             copied = self.call(_aten.clone.default, node)
         copied.meta = dict(node.meta)
-        if node in self._elements:
-            self._elements[copied] = self._elements[node]
+        self._note(copied, self._elements.get(node))
         return copied
 
     # -- lists
 
     def call(self, target, *args, **kwargs) -> torch.fx.Node:
         return self.graph.call_function(target, args, kwargs)
+
+    def row(self, index: torch.fx.Node) -> torch.fx.Node:
+        """A scalar index as a vector of one."""
+        return self.call(_aten.view.default, index, [1])
 
     def element_of(self, flow: torch.fx.Node) -> torch.Tensor:
         """What an element of a list is like: what is written to it, or read from it."""
@@ -165,31 +182,27 @@ def _elements(flow: torch.fx.Node, module) -> Iterator[torch.Tensor]:
 # -- each operation on a list as one on a tensor: (copy, node) -> (value, element or None)
 
 
+_PASSES_ON = {
+    _aten.scalar_tensor.default,
+    _aten._to_copy.default,
+    _aten.clone.default,
+    _aten.squeeze.default,
+}
+
+
 def _size(copy: _Copy, size):
     """The number of elements as a size: an int, or the symbolic one that a size tensor holds."""
-    if isinstance(size, int):
-        return size
-    node = size
-    while isinstance(node, torch.fx.Node):
-        if node.target is _aten.sym_size.int:
-            return node
-        if node.target is _aten.scalar_tensor.default:
-            node = node.args[0]
-        elif node.target in (_aten._to_copy.default, _aten.clone.default, _aten.squeeze.default):
-            node = node.args[0]
-        elif node.target is _aten.select.int and node.args[1] == 0:
-            source = node.args[0]
-            if source.target is not _aten.stack.default:
-                break
-            node = source.args[0][node.args[2]]
+    while isinstance(size, torch.fx.Node) and size.target is not _aten.sym_size.int:
+        if size.target in _PASSES_ON:
+            size = size.args[0]
+        elif size.target is _aten.select.int and size.args[0].target is _aten.stack.default:
+            size = size.args[0].args[0][size.args[2]]
         else:
-            break
-    if isinstance(node, (int, torch.fx.Node)) and not isinstance(node, torch.fx.Node):
-        return node
-    raise NotImplementedError(
-        "a TensorArray can be exported where its size is a number or a size of a tensor; it is "
-        "computed here"
-    )
+            raise NotImplementedError(
+                "a TensorArray can be exported where its size is a number or a size of a tensor; "
+                "it is computed here"
+            )
+    return size
 
 
 def _new(copy, node):
@@ -203,14 +216,12 @@ def _from_items(copy, node):
     (flow,) = node.users
     element, values = copy.element_of(flow), iter(node.args)
     rows = [
-        next(values) if p else copy.call(_aten.zeros.default, list(element.shape), dtype=element.dtype)
+        next(values)
+        if p
+        else copy.call(_aten.zeros.default, list(element.shape), dtype=element.dtype)
         for p in node.target._present
     ]
     return copy.call(_aten.stack.default, rows), element
-
-
-def _position(copy, index):
-    return copy.call(_aten.view.default, index, [1]) if isinstance(index, torch.fx.Node) else index
 
 
 def _set(copy, node):
@@ -222,7 +233,9 @@ def _set(copy, node):
     element = copy.element_of(flow)
     count = copy.call(_aten.sym_size.int, flow, 0)
     numbers = copy.call(_aten.arange.default, count, dtype=torch.int32)
-    here = copy.call(_aten.eq.Tensor if isinstance(index, torch.fx.Node) else _aten.eq.Scalar, numbers, index)
+    here = copy.call(
+        _aten.eq.Tensor if isinstance(index, torch.fx.Node) else _aten.eq.Scalar, numbers, index
+    )
     here = copy.call(_aten.view.default, here, [-1, *[1] * element.dim()])
     return copy.call(_aten.where.self, here, value, flow), element
 
@@ -231,7 +244,7 @@ def _get(copy, node):
     flow, index = node.args
     if not isinstance(index, torch.fx.Node):
         return copy.call(_aten.select.int, flow, 0, index), None
-    row = copy.call(_aten.index_select.default, flow, 0, _position(copy, index))
+    row = copy.call(_aten.index_select.default, flow, 0, copy.row(index))
     return copy.call(_aten.squeeze.dim, row, 0), None
 
 
