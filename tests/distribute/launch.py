@@ -11,6 +11,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PATH = os.pathsep.join([ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
 ENVIRONMENT = os.environ | {"PYTHONPATH": PATH, "OMP_NUM_THREADS": "1"}
+ENVIRONMENT.pop("KERAS_BACKEND", None)  # TensorFlow would load torch, and both carry LLVM
 
 
 def free_port() -> int:

@@ -438,6 +438,9 @@ class _RebatchStage(UnaryStage):
 
     def next(self, n):
         size = next(self._sizes)
+        if not size:
+            leaves = structure.flatten(self._node.spec)
+            return Chunk([column_of([structure.empty(s)]) for s in leaves], 1)
         chunks, count, error = collect(self.source, size)
         if error is not None:
             raise error

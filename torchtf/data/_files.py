@@ -79,6 +79,8 @@ class FileSource(Node):
         name: TensorFlow's name of the dataset.
     """
 
+    reads_files = True
+
     def __init__(self, names: list[str], reader: Callable, name: str):
         self.names, self.reader, self.name = names, reader, name
         self.spec = _STRING
@@ -139,7 +141,7 @@ class _FileDataset(Dataset):
                     f"{names.element_spec}."
                 )
         elif getattr(filenames, "is_symbolic_tensor", False):
-            super().__init__(Open(_STRING))
+            super().__init__(Open(_STRING, reads_files=True))
             return
         else:
             listed = file_names(filenames)
@@ -152,7 +154,7 @@ class _FileDataset(Dataset):
 
         def read_one(filename):
             if getattr(filename, "is_symbolic_tensor", False):
-                return Dataset(Open(_STRING))
+                return Dataset(Open(_STRING, reads_files=True))
             return Dataset(FileSource(file_names(filename), reader, name))
 
         if num_parallel_reads is None:

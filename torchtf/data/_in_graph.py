@@ -33,10 +33,13 @@ class Open(Node):
         stand_ins: what it depends on.
         make: gives the node to run, for the values of the stand-ins. Without it the node is one
             that never runs: what a function of datasets sees while it is traced for its specs.
+        reads_files: whether it is a dataset of what files hold.
     """
 
-    def __init__(self, spec, stand_ins: Sequence = (), make: Callable | None = None):
-        self.spec = spec
+    def __init__(
+        self, spec, stand_ins: Sequence = (), make: Callable | None = None, reads_files=False
+    ):
+        self.spec, self.reads_files = spec, reads_files
         self.stand_ins, self.make = list(stand_ins), make
 
     def start(self, run):

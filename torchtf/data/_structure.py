@@ -278,3 +278,11 @@ def element_bytes(spec) -> int:
             count *= 16 if size is None else size
         total += count * (64 if dtype.torch is None else dtype.size)
     return max(total, 1)
+
+
+def empty(spec):
+    """The raw value of a batch of no elements; sizes that the spec leaves open are 0."""
+    shape = [size or 0 for size in spec.shape.as_list()]
+    if spec.dtype.torch is None:
+        return np.empty(shape, dtype=object)
+    return torch.empty(shape, dtype=spec.dtype.torch)

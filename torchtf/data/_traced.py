@@ -57,6 +57,7 @@ class Function:
         pure: whether nobody can notice when, and on how many elements at once, it runs.
         writes: whether it changes variables.
         calls_host: whether it calls Python code when it runs.
+        reads_files: whether it gives datasets of what files hold.
         costs: the seconds that an element takes, by the way of running (see `_mapping`).
         workers: how many worker processes its calls of Python code may use.
 
@@ -79,6 +80,7 @@ class Function:
         self.pure = first.pure and not self._python
         self.writes = first.writes
         self.calls_host = first.calls_host
+        self.reads_files = first.reads_files
         # effects must not happen again when a chunk fails, nor in another order
         self._vectorizes = None if self.pure and not self._any_rank else False
         self.costs: dict[str, float] = {}
@@ -245,6 +247,7 @@ class _Graph:
             element = call_user([c.symbolic(supply) for c in self._inputs])
             self.spec = structure.spec_of_structure(element)
             leaves = structure.flatten(element)
+            self.reads_files = any(reads_files(x._node) for x in leaves if hasattr(x, "_node"))
             self._outputs = [_Component(s) for s in structure.flatten(self.spec)]
             return [
                 _stand_in(tensor)
@@ -374,6 +377,14 @@ class _Component:
             return None
         components = nest.pack_sequence_as(self.spec._component_specs, tensors, True)
         return self.spec._from_components(components)
+
+
+def reads_files(node) -> bool:
+    """Whether a plan reads files."""
+    if getattr(node, "reads_files", False):
+        return True
+    function = getattr(node, "function", None)
+    return getattr(function, "reads_files", False) or any(map(reads_files, node.inputs))
 
 
 def _encoded(data):

@@ -56,7 +56,7 @@ class Group:
             pieces = torch.split(reduced, [tensors[i].numel() for i in bucket])
             for i, piece in zip(bucket, pieces, strict=True):
                 piece = piece.view(tensors[i].shape)
-                out[i] = piece / self.size if op == "avg" else piece
+                out[i] = mean_of(piece, self.size) if op == "avg" else piece
         return out
 
     def broadcast_many(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
@@ -98,6 +98,13 @@ class Group:
 
     def barrier(self) -> None:
         dist.barrier()
+
+
+def mean_of(total: torch.Tensor, count) -> torch.Tensor:
+    """The mean of `count` (an integer or a tensor) values that add up to `total`."""
+    if not (total.is_floating_point() or total.is_complex()):
+        total = total.to(torch.float64)
+    return total / count
 
 
 class _AllReduce(torch.autograd.Function):

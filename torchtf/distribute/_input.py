@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 
-import numpy as np
 import torch
 
-from torchtf.core import dtypes, errors, graph, nest
+from torchtf.core import errors, graph, nest
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import Tensor, wrap
 from torchtf.data import _in_graph
+from torchtf.data._batching import Batch
 from torchtf.data._dataset import Dataset
+from torchtf.data._elementwise import AssertCardinality
 from torchtf.data._files import FileSource
 from torchtf.data._options import AutoShardPolicy
-from torchtf.data._selection import Shard
-from torchtf.data._sources import Elements
+from torchtf.data._prefetch import Prefetch
+from torchtf.data._selection import Repeat, Shard, Shuffle, Skip, Take
+from torchtf.data._storage import Cache
+from torchtf.data._structure import empty
 from torchtf.distribute._values import PerReplicaSpec
 
 
@@ -162,20 +165,23 @@ def local_part(dataset, strategy):
         if by_files is None and policy is AutoShardPolicy.FILE:
             raise errors.NotFoundError(None, None, "Found an unshardable source dataset")
     if by_files is not None:
-        return Together(Pieces(by_files, group), group)
+        return Together(in_pieces(by_files, group), group)
     if policy in (AutoShardPolicy.OFF, AutoShardPolicy.HINT):
-        return Together(Pieces(dataset, group), group)
+        return Together(in_pieces(dataset, group), group)
     return Shares(dataset, group)
 
 
 def with_files_of(dataset, group):
-    """The dataset over this worker's share of its files; None if it reads none."""
+    """The dataset over this worker's share of its files; None if it reads none.
+
+    The files are those of a reader, or what goes into a step whose function reads files.
+    """
     found = False
 
-    def share_files(count: int) -> None:
+    def check(count: int) -> None:
         nonlocal found
         found = True
-        if count < group.size:
+        if 0 <= count < group.size:
             raise errors.InvalidArgumentError(
                 None, None,
                 f"Could not apply FILE based sharding: the dataset only has {count} file(s), which "
@@ -183,16 +189,21 @@ def with_files_of(dataset, group):
                 "tf.data.experimental.AutoShardPolicy, or more files.",
             )  # fmt: skip
 
+    def shared(node):
+        if isinstance(node, Shuffle):  # each worker shuffles its own
+            return node.with_inputs((shared(node.source),))
+        check(node.cardinality())
+        return Shard(node, group.size, group.rank)
+
     def rewritten(node):
         if isinstance(node, FileSource):
-            share_files(len(node.names))
+            check(len(node.names))
             copy = node.with_inputs(())
             copy.names = node.names[group.rank :: group.size]
             return copy
-        if isinstance(node, Elements) and node.name == "ListFiles":
-            share_files(node.cardinality())
-            return Shard(node, group.size, group.rank)
-        return node.with_inputs(tuple(rewritten(i) for i in node.inputs))
+        if getattr(getattr(node, "function", None), "reads_files", False):
+            return node.with_inputs(tuple(map(shared, node.inputs)))
+        return node.with_inputs(tuple(map(rewritten, node.inputs)))
 
     node = rewritten(dataset._node)
     return Dataset(node, dataset.options()) if found else None
@@ -240,32 +251,43 @@ class Shares:
 
 
 class Pieces:
-    """Each batch of a dataset, whole, in pieces of the sizes of the replicas' shares.
-
-    The sizes are those of the first batch. Where they differ, each worker begins with its own.
-    """
+    """Each batch of a dataset, whole, in as many pieces as there are replicas."""
 
     def __init__(self, dataset, group):
         self._dataset = dataset
-        self._group = group
+        self._size = group.size
         self.element_spec = Shares(dataset, group).element_spec
 
     def cardinality(self):
-        return -2  # a short batch makes fewer pieces
+        count = int(self._dataset.cardinality())
+        return count if count < 0 else count * self._size
 
     def __iter__(self):
-        rank, count = self._group.rank, self._group.size
-        sizes = None
         for batch in self._dataset:
-            rows = nest.flatten(batch)[0].shape[0]
-            if sizes is None:
-                shares = [rows // count + (i < rows % count) for i in range(count)]
-                sizes = itertools.cycle([s for s in shares[rank:] + shares[:rank] if s])
-            start = 0
-            while start < rows:
-                piece = slice(start, start + next(sizes))
-                start = piece.stop
-                yield nest.map_structure(lambda t, piece=piece: Tensor(t._data[piece]), batch)
+            for i in range(self._size):
+                yield nest.map_structure(
+                    lambda t, i=i: Tensor(share_of(t._data, i, self._size)), batch
+                )
+
+
+# steps that leave batches as they are
+_TRANSPARENT = (Prefetch, Repeat, Take, Skip, Shard, Shuffle, Cache, AssertCardinality)
+
+
+def in_pieces(dataset, group):
+    """A dataset of global batches in pieces of the sizes of the replicas' shares.
+
+    Where the sizes differ, each worker begins with its own. Where the size of the batches cannot be
+    told from the plan, they are divided as they come.
+    """
+    node = dataset._node
+    while isinstance(node, _TRANSPARENT):
+        node = node.source
+    if not isinstance(node, Batch):
+        return Pieces(dataset, group)
+    rank, count = group.rank, group.size
+    shares = [node.size // count + (i < node.size % count) for i in range(count)]
+    return dataset.rebatch(shares[rank:] + shares[:rank])
 
 
 class Together:
@@ -289,16 +311,9 @@ class Together:
             more = torch.tensor(int(element is not None), dtype=torch.int32)
             if not self._group.all_reduce(more, "max"):
                 return
-            yield self._empty() if element is None else element
-
-    def _empty(self):
-        def none(spec):
-            shape = [s or 0 for s in spec.shape.as_list()]
-            if spec.dtype is dtypes.string:
-                return Tensor(np.empty(shape, dtype=object))
-            return Tensor(torch.empty(shape, dtype=spec.dtype.torch))
-
-        return nest.map_structure(none, self.element_spec)
+            if element is None:
+                element = nest.map_structure(lambda s: Tensor(empty(s)), self.element_spec)
+            yield element
 
 
 class Turns:

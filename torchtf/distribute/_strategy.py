@@ -17,19 +17,19 @@ import functools
 import numpy as np
 import torch
 
-from torchtf.core import errors, nest
+from torchtf.core import errors, graph, nest
 from torchtf.core import variable as variables
 from torchtf.core.convert import convert_to_tensor, to_torch
 from torchtf.core.tensor import is_tensor_type, wrap
 from torchtf.distribute import _context
 from torchtf.distribute._buckets import Packing
-from torchtf.distribute._group import Group
+from torchtf.distribute._group import Group, mean_of
 from torchtf.distribute._streams import ReplicaStreams
 from torchtf.distribute._values import PerReplica, components_of, local_component
 from torchtf.distribute._variables import (
     DistributedVariable,
-    MirroredVariable,
-    components_of_variable,
+    SyncOnReadVariable,
+    mirror,
 )
 
 
@@ -304,8 +304,6 @@ class Strategy:
 
     mirrors = False
     one_program = False
-    # the class of variables that are brought together when written
-    mirrored_variable = MirroredVariable
 
     def __init__(
         self,
@@ -344,6 +342,10 @@ class Strategy:
     def cluster_resolver(self):
         return None
 
+    def adopt(self, variable: variables.Variable) -> None:
+        """Makes a new variable one of which each replica of this strategy has a copy."""
+        mirror(variable)
+
     def scope(self) -> _context.Scope:
         """The context in which variables and models of this strategy are made."""
         return _context.Scope(self)
@@ -381,13 +383,24 @@ class Strategy:
         args, kwargs = nest.map_structure(local_component, (tuple(args), kwargs or {}))
         with _context.InReplica(self):
             result = fn(*args, **kwargs)
-        if self.group is None:
-            return result
+            if self.group is None:
+                return result
+            result = nest.map_structure(_read_assigned, result)
 
-        def distributed(value):  # an argument that all share stays what it is
-            return value if any(value is v for v in given) else self._distributed(value)
+        def distributed(value):  # what all share stays what it is
+            if any(value is v for v in given) or self._is_everywhere(value):
+                return value
+            return self._distributed(value)
 
         return nest.map_structure(distributed, result)
+
+    def _is_everywhere(self, value) -> bool:
+        """Whether a value is a Python number, and that of all replicas."""
+        if not self.one_program or type(value) not in (int, float):
+            return False
+        if graph.state.trace is not None:
+            return False
+        return all(v == value for v in self.group.all_gather_objects(value))
 
     def reduce(self, reduce_op, value, axis):
         """Combines a value over the replicas, and over an axis of each if one is given.
@@ -411,6 +424,7 @@ class Strategy:
 
     def _reduce_one(self, op, value, axis):
         mean = op is ReduceOp.MEAN
+        value = _copies_as_they_are(value)
         differs = isinstance(value, PerReplica) or not self.one_program
         if axis is None and self.group is not None and not differs:
             if mean or (not is_tensor_type(value) and np.all(value == 0)):
@@ -437,9 +451,7 @@ class Strategy:
             data, *counts = self.group.all_reduce_many(sums)
             count = counts[0] if mean else count
         if mean:
-            if not (data.is_floating_point() or data.is_complex()):
-                data = data.to(torch.float64)
-            data = data / count
+            data = mean_of(data, count)
         return wrap(data)
 
     def gather(self, value, axis: int):
@@ -452,6 +464,7 @@ class Strategy:
         _context.require_cross_replica()
 
         def one(v):
+            v = _copies_as_they_are(v)
             data = to_torch(local_component(v))
             if isinstance(v, PerReplica) or not self.one_program:
                 data = self._gather_raw(data, axis)
@@ -474,19 +487,34 @@ class Strategy:
             )  # fmt: skip
         if self.group is None:
             return data
-        size = torch.scalar_tensor(data.shape[axis], dtype=torch.int64)
-        sizes = [s.item() for s in self.group.all_gather(size)]
-        most = max(sizes)
+        axis %= rank
+        sizes = self._sizes_of_all(data, axis)
+        most = functools.reduce(torch.sym_max, sizes)  # a comparison would be decided by a trace
         padding = list(data.shape)
         padding[axis] = most - data.shape[axis]
         data = torch.cat([data, data.new_zeros(padding)], axis)
         parts = self.group.all_gather(data)
         return torch.cat([p.narrow(axis, 0, s) for p, s in zip(parts, sizes, strict=True)], axis)
 
+    def _sizes_of_all(self, data: torch.Tensor, axis: int) -> list[int]:
+        """The sizes of the replicas' tensors along `axis`, once their other sizes agree."""
+        if graph.state.trace is not None:
+            size = torch.scalar_tensor(data.shape[axis], dtype=torch.int64)
+            return [s.item() for s in self.group.all_gather(size)]
+        shapes = self.group.all_gather_objects(tuple(data.shape))
+        others = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
+        if len(others) > 1:
+            raise errors.InvalidArgumentError(
+                None, None,
+                "ConcatOp : Dimension mismatch: the replicas' values may differ along axis "
+                f"{axis} only, but have the shapes {', '.join(str(list(s)) for s in shapes)}",
+            )  # fmt: skip
+        return [shape[axis] for shape in shapes]
+
     def experimental_local_results(self, value) -> tuple:
         """The components of a per-replica value, one for each replica of this program."""
         if isinstance(value, DistributedVariable) and self.one_program:
-            return components_of_variable(value)
+            return value.values
         if any(isinstance(v, PerReplica) for v in nest.flatten(value)):
             return components_of(value)
         return (value,)
@@ -530,6 +558,15 @@ class Strategy:
         """A per-replica value from `value_fn(ValueContext)`."""
         rank = self.group.rank if self.group is not None else 0
         return self._distributed(value_fn(ValueContext(rank, self.num_replicas_in_sync)))
+
+
+def _read_assigned(value):
+    """The value of a variable that a replica returns from assigning to it."""
+    return value.value() if isinstance(value, variables.UnreadVariable) else value
+
+
+def _copies_as_they_are(value):
+    return value.per_replica if isinstance(value, SyncOnReadVariable) else value
 
 
 class _DefaultStrategy(Strategy):

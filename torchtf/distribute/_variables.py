@@ -13,9 +13,9 @@ import torch
 
 from torchtf.core import variable as variables
 from torchtf.core.tensor import Tensor, wrap
-from torchtf.core.variable import Variable, VariableAggregation, VariableSynchronization
+from torchtf.core.variable import Variable, VariableAggregation, VariableSynchronization, _sum
 from torchtf.distribute import _context
-from torchtf.distribute._values import DistributedValues, _braces
+from torchtf.distribute._values import DistributedValues, PerReplica, _braces, local_component
 
 
 class DistributedVariable(Variable, DistributedValues):
@@ -27,6 +27,16 @@ class DistributedVariable(Variable, DistributedValues):
     @property
     def distribute_strategy(self):
         return self._strategy
+
+    @property
+    def values(self) -> tuple:
+        """The values of the copies, one for each replica of the program."""
+        group = self._strategy.group
+        own = Tensor(self._value)
+        return (own,) if group is None else tuple(group.all_gather_objects(own))
+
+    def _new_value(self, value, method):
+        return super()._new_value(local_component(value), method)
 
     def _in_replica(self) -> bool:
         """Whether a replica of the strategy runs this code, one of several."""
@@ -82,8 +92,21 @@ class SyncOnReadVariable(DistributedVariable):
             return _divided(data, self._strategy.num_replicas_in_sync)
         return data
 
+    def _add(self, delta, sign):
+        with torch.no_grad():  # to the own copy, wherever this is called
+            return self._store(_sum(self._own(), delta, sign))
+
+    def _own(self) -> torch.Tensor:
+        """The value of the copy here."""
+        return Variable._tape_value(self)
+
+    @property
+    def per_replica(self) -> PerReplica:
+        """The copies, each as it is."""
+        return PerReplica(wrap(self._own()))
+
     def _tape_value(self):
-        value = super()._tape_value()
+        value = self._own()
         if self._strategy.group is None or self._in_replica():
             return value
         if self._aggregation is VariableAggregation.NONE:
@@ -107,6 +130,20 @@ def _divided(data: torch.Tensor, count: int) -> torch.Tensor:
     return torch.div(data, count, rounding_mode="floor")
 
 
+def mirror(variable: Variable) -> None:
+    """Makes a variable with equal copies the kind that its synchronization asks for."""
+    if variable._synchronization is VariableSynchronization.NONE:
+        raise ValueError(
+            "`NONE` variable synchronization mode is not supported with tf.distribute strategy. "
+            f"Please change the `synchronization` for variable: {variable.name}"
+        )
+    if variable._synchronization is VariableSynchronization.ON_READ:
+        variable.__class__ = SyncOnReadVariable
+    else:
+        variable.__class__ = MirroredVariable
+        variable._synchronization = VariableSynchronization.ON_WRITE
+
+
 def _joins_strategy(variable: Variable) -> None:
     """A variable that is made under a strategy becomes one of its variables, of rank 0's value."""
     strategy = _context.get_strategy()
@@ -115,20 +152,14 @@ def _joins_strategy(variable: Variable) -> None:
         variable._value = strategy.group.broadcast(variable._value)
     if not strategy.mirrors or type(variable) is not Variable:
         return
-    if variable._synchronization is VariableSynchronization.NONE:
+    if variable._aggregation is VariableAggregation.MEAN and not (
+        variable.dtype.is_floating or variable.dtype.is_complex
+    ):
         raise ValueError(
-            "`NONE` variable synchronization mode is not supported with tf.distribute strategy. "
-            f"Please change the `synchronization` for variable: {variable.name}"
+            "creating distributed tf.Variable with aggregation=MEAN and a non-floating dtype is "
+            "not supported, please use a different aggregation or dtype"
         )
-    on_read = variable._synchronization is VariableSynchronization.ON_READ
-    variable.__class__ = SyncOnReadVariable if on_read else strategy.mirrored_variable
+    strategy.adopt(variable)
 
 
 variables.creation_hooks.append(_joins_strategy)
-
-
-def components_of_variable(variable: DistributedVariable) -> tuple:
-    """The values of the copies of a variable, one for each replica of the program."""
-    group = variable._strategy.group
-    own = Tensor(variable._value)
-    return (own,) if group is None else tuple(group.all_gather_objects(own))
