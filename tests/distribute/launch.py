@@ -20,16 +20,22 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def torchrun(replicas: int, script, *arguments, restarts: int = 0, timeout: float) -> None:
+def torchrun(
+    replicas: int, script, *arguments, where=None, restarts: int = 0, timeout: float
+) -> None:
     """Runs a script under torchrun; all its processes are gone afterwards.
+
+    Args:
+        where: the options that say where the agents meet; by default there is one agent.
 
     Raises:
         AssertionError: if it fails, with the end of its errors.
         TimeoutExpired: if it takes longer than `timeout` seconds.
     """
+    where = where or ("--master_addr=127.0.0.1", f"--master_port={free_port()}")
     command = [
         sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={replicas}",
-        "--master_addr=127.0.0.1", f"--master_port={free_port()}", f"--max-restarts={restarts}",
+        *where, f"--max-restarts={restarts}",
         "--monitor-interval=0.2", str(script), *map(str, arguments),
     ]  # fmt: skip
     process = subprocess.Popen(

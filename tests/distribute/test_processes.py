@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from tests.distribute.launch import ENVIRONMENT, torchrun
+from tests.distribute.launch import ENVIRONMENT, free_port, torchrun
 
 # One launch asks many questions. Each rank writes down what it found.
 QUESTIONS = """
@@ -220,6 +221,41 @@ def test_training_survives_the_kill_of_ranks(tmp_path):
     assert [attempt for attempt, _ in results["killed"]] == [2, 2]
     weights = [w for rank in (0, 1) for _, w in [results["calm"][rank], results["killed"][rank]]]
     assert all(w == weights[0] for w in weights), "equal bit for bit to a run without a kill"
+
+
+NODES = """
+import os, sys
+import torchtf as tf
+
+strategy = tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def step():
+    context = tf.distribute.get_replica_context()
+    number = tf.cast(context.replica_id_in_sync_group, tf.float32)
+    return context.all_reduce("SUM", number)
+
+
+found = strategy.num_replicas_in_sync, float(strategy.run(tf.function(step)))
+open(f"{sys.argv[1]}/{os.environ['GROUP_RANK']}-{os.environ['LOCAL_RANK']}", "w").write(str(found))
+"""
+
+
+@pytest.mark.slow
+def test_two_nodes_are_one_group(tmp_path):
+    script, port = tmp_path / "nodes.py", free_port()
+    script.write_text(NODES)
+    where = "--rdzv_backend=c10d", f"--rdzv_endpoint=127.0.0.1:{port}", "--rdzv_id=nodes"
+    with ThreadPoolExecutor(2) as machines:
+        for node in [
+            machines.submit(
+                torchrun, 2, script, tmp_path, where=("--nnodes=2", *where), timeout=200
+            )
+            for _ in range(2)
+        ]:
+            node.result()
+    found = {p.name: p.read_text() for p in tmp_path.glob("?-?")}
+    assert found == dict.fromkeys(("0-0", "0-1", "1-0", "1-1"), "(4, 6.0)")
 
 
 ENDINGS = """
