@@ -8,6 +8,7 @@ from __future__ import annotations
 from torchtf import _variable_ops, array_ops, math
 from torchtf.core import dtypes
 from torchtf.core.convert import convert_to_tensor
+from torchtf.core.errors import InvalidArgumentError
 from torchtf.core.tensor import Tensor
 from torchtf.core.variable import Variable
 
@@ -25,13 +26,32 @@ def _reflected(op):
 def _eq(self, other):
     if other is None:
         return False
-    return math.equal(self, _like(self, other))
+    other = _like(self, other)
+    try:
+        return math.equal(self, other)
+    except (InvalidArgumentError, ValueError):
+        if _may_broadcast(self, other):
+            raise
+        return convert_to_tensor(False)
 
 
 def _ne(self, other):
     if other is None:
         return True
-    return math.not_equal(self, _like(self, other))
+    other = _like(self, other)
+    try:
+        return math.not_equal(self, other)
+    except (InvalidArgumentError, ValueError):
+        if _may_broadcast(self, other):
+            raise
+        return convert_to_tensor(True)
+
+
+def _may_broadcast(x, y) -> bool:
+    """False if shapes alone keep two values of one type from being compared: they differ then."""
+    y = convert_to_tensor(y, dtype_hint=x.dtype)
+    sizes = zip(reversed(x.shape.as_list()), reversed(y.shape.as_list()), strict=False)
+    return x.dtype is not y.dtype or all(a == b or 1 in (a, b) or None in (a, b) for a, b in sizes)
 
 
 def _like(tensor, other):

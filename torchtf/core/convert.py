@@ -79,7 +79,7 @@ def _from_python(value, dtype, hint):
         return _from_array(np.asarray(value), dtype or _castable(value.dtype, hint))
     if isinstance(value, _STRINGS):
         if dtype is not None:
-            raise TypeError(f"Cannot convert {value!r} to EagerTensor of dtype {_name(dtype)}")
+            raise _cannot_convert(value, dtype)
         return _object_scalar(value)
     if isinstance(value, np.ndarray):
         return _from_array(value, dtype or _castable(value.dtype, hint))
@@ -102,14 +102,18 @@ def _from_python(value, dtype, hint):
         raise ValueError(f"Attempt to convert a value ({value!r}) to a Tensor.")
     if hasattr(value, "__array__") and not isinstance(value, type):
         return _from_array(np.asarray(value), dtype)
-    raise ValueError(
+    raise _unsupported(value)
+
+
+def _cannot_convert(value, dtype) -> TypeError:
+    return TypeError(f"Cannot convert {value!r} to EagerTensor of dtype {KERNEL_NAMES[dtype]}")
+
+
+def _unsupported(value) -> ValueError:
+    return ValueError(
         f"Attempt to convert a value ({value!r}) with an unsupported type ({type(value)!r}) "
         "to a Tensor."
     )
-
-
-def _name(dtype) -> str:
-    return as_dtype(dtype).name
 
 
 def _castable(have: np.dtype, hint):
@@ -138,9 +142,11 @@ def _scalar(value, kind, dtype, hint):
         else:
             dtype = _PYTHON_DTYPES[kind]
             if kind is int and not -(2**31) <= value < 2**31:
+                if not -(2**63) <= value < 2**63:
+                    raise ValueError(_OUT_OF_RANGE)
                 dtype = torch.int64
     elif not fits(kind, dtype):
-        raise TypeError(f"Cannot convert {value!r} to EagerTensor of dtype {_name(dtype)}")
+        raise _cannot_convert(value, dtype)
     place = device.current()
     if graph.state.trace is not None:
         return torch.scalar_tensor(value, dtype=dtype, device=place)
@@ -184,14 +190,15 @@ def _from_array(array: np.ndarray, dtype):
         place = device.current()
         return data if place.type == "cpu" else data.to(place)
     if array.dtype.kind in "OSU":
-        if dtype is not None:
-            raise TypeError(f"Cannot convert {array!r} to EagerTensor of dtype {_name(dtype)}")
-        return _bytes_array(array)
+        if dtype is None:
+            return _bytes_array(array)
+        array = array.astype(as_dtype(dtype).as_numpy_dtype)  # TensorFlow reads numbers in text
     try:
         have = as_dtype(array.dtype)
     except TypeError:
         raise ValueError(
-            f"Failed to convert a NumPy array to a Tensor (Unsupported numpy type {array.dtype})."
+            "Failed to convert a NumPy array to a Tensor (Unsupported numpy type: "
+            f"{_NUMPY_KINDS.get(array.dtype.kind, array.dtype)})."
         ) from None
     if not array.flags.c_contiguous or not array.dtype.isnative:
         array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
@@ -221,8 +228,11 @@ def _bytes_array(array: np.ndarray) -> np.ndarray:
 
 
 def _leaf_types(value, found: set) -> set:
-    """The types of the atoms of nested lists."""
+    """The types of the atoms of nested lists; of an array, that of its elements."""
     kinds = set(map(type, value))
+    if np.ndarray in kinds:
+        kinds.remove(np.ndarray)
+        found |= {item.dtype.type for item in value if type(item) is np.ndarray}
     nested = {k for k in kinds if issubclass(k, (list, tuple))}
     found |= kinds - nested
     if nested:
@@ -232,13 +242,35 @@ def _leaf_types(value, found: set) -> set:
     return found
 
 
-_NUMBERS = {int, float, complex}
+_MIXED = "Can't convert Python sequence with mixed types to Tensor."
+_OUT_OF_RANGE = "Can't convert Python sequence with out-of-range integer to Tensor."
+_RAGGED = "Can't convert non-rectangular Python sequence to Tensor."
+_NUMPY_KINDS = {"M": "NPY_DATETIME", "m": "NPY_TIMEDELTA", "V": "NPY_VOID"}
+# the families of types of atoms, and which may follow a first one
+_FAMILIES = {
+    bool: (bool, np.bool_),
+    int: (int, np.integer),
+    float: (float, np.floating),
+    complex: (complex, np.complexfloating),
+    str: _STRINGS,
+}
+_FOLLOW = {
+    bool: {bool},
+    int: {bool, int, float},
+    float: {bool, int, float},
+    complex: {bool, int, float, complex},
+    str: {str},
+}
+
+
+def _family(kind: type):
+    return next((f for f, members in _FAMILIES.items() if issubclass(kind, members)), None)
 
 
 def _from_list(value, dtype, hint):
     kinds = _leaf_types(value, set())
-    plain = kinds <= {bool, int, float, complex, str, bytes}
-    if not plain and any(
+    families = {_family(k) for k in kinds}
+    if None in families and any(
         issubclass(k, torch.Tensor)
         or k in (Tensor, SymbolicTensor)
         or hasattr(k, "_tape_read")
@@ -249,39 +281,91 @@ def _from_list(value, dtype, hint):
     if not kinds:
         shape = np.array(value, dtype=object).shape
         return torch.empty(shape, dtype=dtype or hint or torch.float32, device=device.current())
-    if type(None) in kinds:
-        raise ValueError(
-            "Attempt to convert a value (None) with an unsupported type (<class 'NoneType'>) "
-            "to a Tensor."
-        )
-    if plain:
-        mixed = len(kinds) > 1 and (bool in kinds or not (kinds <= _NUMBERS))
-        if mixed and not kinds <= {str, bytes}:
-            raise ValueError("Can't convert Python sequence with mixed types to Tensor.")
-        if kinds <= {str, bytes}:
-            return _string_list(value, dtype)
-        target = dtype
-        widest = next(k for k in (complex, float, int, bool) if k in kinds)
-        if target is None and hint is not None and all(fits(k, hint) for k in kinds):
-            target = hint
-        if target is not None and not all(fits(k, target) for k in kinds):
-            bad = next(x for x in _atoms(value) if not fits(type(x), target))
-            raise TypeError(f"Cannot convert {bad!r} to EagerTensor of dtype {_name(target)}")
-    else:
-        target, widest = dtype, None
+    first = next(_atoms(value), None)
+    kind = first.dtype.type if type(first) is np.ndarray else type(first)
+    if None in families:
+        return _from_aliens(value, first, _family(kind) is None, dtype, hint)
+    family = _family(kind)
+    if not families <= _FOLLOW[family] and not (
+        family is bool and dtype is not None and str not in families
+    ):
+        raise ValueError(_MIXED)
+    if family is str:
+        return _string_list(value, dtype)
+    target = dtype
+    if target is None and hint is not None and all(fits(f, hint) for f in families):
+        target = hint
+    if target is not None and not all(fits(f, target) for f in families):
+        raise _cannot_convert(value, target)
+    array = _rectangular(value)
+    if array.dtype.kind == "O" and not (target is not None and target.is_floating_point):
+        raise ValueError(_OUT_OF_RANGE)
+    if target is None:  # the first atom decides; integers are int32 if they fit
+        if family is float and kind is not float:
+            target = as_dtype(kind).torch
+        else:
+            target = _PYTHON_DTYPES[float if family is int and float in families else family]
+        if target is torch.int32 and array.size:
+            if array.dtype == np.uint64 and array.max() >= 2**63:
+                raise ValueError(_OUT_OF_RANGE)
+            if array.min() < -(2**31) or array.max() >= 2**31:
+                target = torch.int64
+    return _from_array(array.astype(float) if array.dtype.kind == "O" else array, target)
+
+
+def _rectangular(value) -> np.ndarray:
     try:
-        array = np.array(value)
-    except (ValueError, OverflowError) as e:
-        if isinstance(e, OverflowError):
-            raise
-        raise ValueError("Can't convert non-rectangular Python sequence to Tensor.") from None
+        return np.array(value)
+    except ValueError:
+        raise _uneven(value) from None
+
+
+def _from_aliens(value, first, first_is_alien, dtype, hint):
+    """A list with atoms that are neither numbers nor text; NumPy may know what they are."""
+    array = _rectangular(value)
     if array.dtype.kind == "O":
-        raise ValueError("Can't convert non-rectangular Python sequence to Tensor.")
-    if target is None and widest is not None:
-        target = _PYTHON_DTYPES[widest]
-        if widest is int and array.size and (array.min() < -(2**31) or array.max() >= 2**31):
-            target = torch.int64
-    return _from_array(array, target or _castable(array.dtype, hint))
+        raise _unsupported(first) if first_is_alien else ValueError(_MIXED)
+    return _from_array(array, dtype or _castable(array.dtype, hint))
+
+
+def _depth(value) -> int:
+    """How deep the first atom of nested lists lies."""
+    depth = 0
+    while isinstance(value, (list, tuple)):
+        depth, value = depth + 1, value[0] if value else None
+    return depth + (value.ndim if isinstance(value, np.ndarray) else 0)
+
+
+def _is_deeper(value, depth) -> bool:
+    """Whether some list lies at a depth or below."""
+    return isinstance(value, (list, tuple)) and (
+        depth == 0 or any(_is_deeper(item, depth - 1) for item in value)
+    )
+
+
+def _uneven(value) -> ValueError:
+    return ValueError(_MIXED if _is_deeper(value, _depth(value)) else _RAGGED)
+
+
+def _rectangular(value) -> np.ndarray:
+    try:
+        return np.array(value)
+    except ValueError:
+        raise _uneven(value) from None
+
+
+def _from_aliens(value, first, first_is_alien, dtype, hint):
+    """A list with atoms that are neither numbers nor text; NumPy may know what they are."""
+    array = _rectangular(value)
+    if array.dtype.kind == "O":
+        raise _unsupported(first) if first_is_alien else ValueError(_MIXED)
+    return _from_array(array, dtype or _castable(array.dtype, hint))
+
+
+def _has_uneven_depth(value) -> bool:
+    """Whether lists and atoms lie beside each other somewhere."""
+    nested = [isinstance(x, (list, tuple)) for x in value]
+    return any(nested) and (not all(nested) or any(map(_has_uneven_depth, value)))
 
 
 def _atoms(value):
@@ -294,14 +378,10 @@ def _atoms(value):
 
 def _string_list(value, dtype):
     if dtype is not None:
-        bad = next(_atoms(value))
-        raise TypeError(f"Cannot convert {bad!r} to EagerTensor of dtype {_name(dtype)}")
-    depth, probe = 0, value
-    while isinstance(probe, (list, tuple)):
-        depth, probe = depth + 1, probe[0] if probe else None
+        raise _cannot_convert(value, dtype)
     array = np.array(value, dtype=object)
-    if array.ndim != depth or any(isinstance(x, (list, tuple)) for x in array.flat):
-        raise ValueError("Can't convert non-rectangular Python sequence to Tensor.")
+    if array.ndim != _depth(value) or any(isinstance(x, (list, tuple)) for x in array.flat):
+        raise _uneven(value)
     return _bytes_array(array)
 
 
@@ -328,9 +408,19 @@ def _stack(value, dtype, hint):
             out[i] = part
         return out
     parts = [to_torch(item, None, target) for item in value]
-    for part in parts:
+    for item, part in zip(value, parts, strict=True):
         if target is not None and part.dtype is not target:
-            raise _pack_error(target, part.dtype)
+            raise _cannot_convert(item, target) if type(item) in _PYTHON_DTYPES else _pack_error(
+                f"cannot compute Pack as input #1(zero-based) was expected to be a "
+                f"{KERNEL_NAMES.get(target)} tensor but is a {KERNEL_NAMES.get(part.dtype)} tensor"
+            )
+    if graph.state.trace is None:
+        for i, part in enumerate(parts):
+            if part.shape != parts[0].shape:
+                raise _pack_error(
+                    "Shapes of all inputs must match: values[0].shape = "
+                    f"{list(parts[0].shape)} != values[{i}].shape = {list(part.shape)}"
+                )
     return torch.stack(parts)
 
 
@@ -341,14 +431,10 @@ def _holds_strings(value) -> bool:
     )
 
 
-def _pack_error(expected, found):
+def _pack_error(message):
     from torchtf.core import errors
 
-    return errors.InvalidArgumentError(
-        None, None,
-        "cannot compute Pack as input #1(zero-based) was expected to be a "
-        f"{KERNEL_NAMES.get(expected)} tensor but is a {KERNEL_NAMES.get(found)} tensor [Op:Pack]",
-    )  # fmt: skip
+    return errors.InvalidArgumentError(None, None, f"{message} [Op:Pack]")
 
 
 # the names of types in the messages of TensorFlow's runtime

@@ -119,9 +119,9 @@ class DType(trace_type.Constant):
 
     @property
     def size(self) -> int:
-        """Bytes of one element; 1 where there is no fixed size."""
+        """Bytes of one element; 0 where there is no fixed size."""
         if self in (string, variant, resource):
-            return 1
+            return 0
         return np.dtype(self._numpy).itemsize
 
     @property
@@ -152,10 +152,18 @@ class DType(trace_type.Constant):
 
     @property
     def limits(self, clip_negative: bool = True) -> tuple:
-        """The range that images of this type use: (0, max) for integers, (0, 1) for floats."""
-        if any(self is d for d in NARROW):
-            raise ValueError(f"{self} does not have defined limits.")
-        return (0, 1) if self.is_floating else (0, self.max)
+        """The range that images of this type use: (0, max) for integers, (0, 1) for floats.
+
+        Raises:
+            ValueError: for the other types.
+        """
+        if self is bool_:
+            return (0, True)
+        if self in (float32, float64):
+            return (0, 1)
+        if self.is_integer and not any(self is d for d in NARROW):
+            return (0, self.max)
+        raise ValueError(f"{self} does not have defined limits.")
 
     def is_compatible_with(self, other) -> bool:
         return self is as_dtype(other)
@@ -264,13 +272,8 @@ _LOOKUP |= {
     "float": float32,
     "half": float16,
     "double": float64,
-    "str": string,
     float: float32,
-    int: int64,
     bool: bool_,
-    complex: complex128,
-    str: string,
-    bytes: string,
     object: string,
     np.str_: string,
     np.bytes_: string,
@@ -278,7 +281,8 @@ _LOOKUP |= {
 
 
 def as_dtype(type_value) -> DType:
-    """Converts a name, NumPy, torch or Python type, or a `types.proto` number to a `DType`.
+    """Converts a name, a NumPy or torch type, float, bool or object, or a `types.proto` number to
+    a `DType`; Python's int and str have none, as in TensorFlow.
 
     Raises:
         TypeError: if there is no such type.
@@ -293,16 +297,14 @@ def as_dtype(type_value) -> DType:
         return found
     if isinstance(type_value, int) and type_value in DType._by_enum:
         return DType._by_enum[type_value]
-    if isinstance(type_value, (np.dtype, type, str)):
-        try:
-            kind = np.dtype(type_value)
-        except TypeError:
-            kind = None
-        if kind is not None:
-            if kind.kind in "SUT":
-                return string
-            if kind.type in _LOOKUP:
-                return _LOOKUP[kind.type]
+    if isinstance(type_value, np.dtype) or (
+        isinstance(type_value, type) and issubclass(type_value, np.generic)
+    ):
+        kind = np.dtype(type_value)
+        if kind.kind in "SUT":
+            return string
+        if kind.type in _LOOKUP:
+            return _LOOKUP[kind.type]
     # an object that carries a type, e.g. an array or a Keras dtype policy's result
     inner = getattr(type_value, "dtype", None)
     if inner is not None and inner is not type_value and not isinstance(type_value, type):

@@ -253,7 +253,7 @@ class Op:
         if graph.state.trace is not None:
             raise TypeError(
                 f"Value passed to parameter '{p.name}' has DataType "
-                f"{dtypes.as_dtype(_BY_KERNEL_NAME.get(kernel_name, str)).name} not in list of "
+                f"{dtypes.as_dtype(_BY_KERNEL_NAME.get(kernel_name, dtypes.string)).name} not in list of "
                 f"allowed values: "
                 + ", ".join(dtypes.as_dtype(_BY_KERNEL_NAME[n]).name for n in allowed)
             )

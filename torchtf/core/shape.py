@@ -103,11 +103,9 @@ class Dimension:
 
 
 def _size(value):
-    """One size as an int, or None when it is unknown (None, -1 and symbolic sizes are)."""
+    """One size as an int, or None when it is unknown (None and symbolic sizes are)."""
     if value is None or type(value) is int:
         if value is not None and value < 0:
-            if value == -1:
-                return None
             raise ValueError(f"Dimension {value} must be >= 0")
         return value
     if isinstance(value, torch.SymInt):
@@ -145,7 +143,9 @@ class TensorShape(trace_type.Constant):
         elif isinstance(dims, (list, tuple)):
             self._dims = tuple([_size(d) for d in dims])
         elif hasattr(dims, "dim") and not hasattr(dims, "shape"):  # a TensorShapeProto
-            self._dims = None if dims.unknown_rank else tuple(_size(int(d.size)) for d in dims.dim)
+            self._dims = None if dims.unknown_rank else tuple(
+                None if d.size == -1 else _size(int(d.size)) for d in dims.dim
+            )
         else:
             try:
                 sizes = [_size(d) for d in dims]
@@ -187,7 +187,7 @@ class TensorShape(trace_type.Constant):
 
     def assert_is_fully_defined(self) -> None:
         if not self.is_fully_defined():
-            raise ValueError(f"Shape {self} is not fully defined.")
+            raise ValueError(f"Shape {self} is not fully defined")
 
     def is_compatible_with(self, other) -> bool:
         """True if some full shape is an instance of both."""

@@ -130,7 +130,11 @@ class Tensor:
         array = to_numpy(self._data)
         if dtype is not None and array.dtype != dtype:
             return array.astype(dtype)
-        return array.copy() if copy else array
+        if copy:
+            return array.copy()
+        view = array.view()  # tensors do not change: what shares their memory is read-only
+        view.flags.writeable = False
+        return view
 
     def __dlpack__(self, *args, **kwargs):
         return self._data.detach().__dlpack__(*args, **kwargs)
