@@ -12,6 +12,7 @@ from torchtf.core import dtypes, errors, tape
 from torchtf.core.convert import convert_to_tensor, sizes_of, to_axis, to_shape, to_torch
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
+from torchtf.core.shape import brackets
 from torchtf.core.tensor import SymbolicTensor, is_fake, is_tensor_type
 
 _INDEX_ERROR = (
@@ -27,28 +28,39 @@ def _strided_slice(input: T, index):
 
 def _apply_index(x: torch.Tensor, index: list):
     """Indexes by ints, slices, None and Ellipsis with TensorFlow's meaning and errors."""
+    if sum(i is Ellipsis for i in index) > 1:
+        raise errors.InvalidArgumentError(
+            None, None, "Multiple ellipses in slice spec not allowed"
+        )
     taken = sum(1 for i in index if i is not None and i is not Ellipsis)
     if taken > x.dim():
         raise errors.InvalidArgumentError(
             None, None,
             f"Index out of range using input dim {x.dim()}; input has only {x.dim()} dims",
         )  # fmt: skip
-    out, dim = x, 0
-    for item in index:
+    out, dim, source = x, 0, 0  # the axes of the result and of `x` that come next
+    for place, item in enumerate(index):
         if item is Ellipsis:
             dim += x.dim() - taken
+            source += x.dim() - taken
         elif item is None:
             out = out.unsqueeze(dim)
             dim += 1
         elif isinstance(item, builtins.slice):
+            if item.step == 0:
+                raise errors.InvalidArgumentError(
+                    None, None, f"strides[{place}] must be non-zero"
+                )
             out = _slice(out, dim, item)
-            dim += 1
+            dim, source = dim + 1, source + 1
         else:
             length = out.shape[dim]
             if isinstance(item, int) and isinstance(length, int) and not -length <= item < length:
+                found = item + length if item < 0 else item
                 raise errors.InvalidArgumentError(
-                    None, None, f"slice index {item} of dimension {dim} out of bounds."
+                    None, None, f"slice index {found} of dimension {source} out of bounds."
                 )
+            source += 1
             if isinstance(item, torch.Tensor):
                 item = torch.where(item < 0, item + length, item)
                 out = out.index_select(dim, item.reshape(1)).squeeze(dim)
@@ -61,8 +73,6 @@ def _slice(x, dim, item: builtins.slice):
     step = 1 if item.step is None else item.step
     if step > 0:
         return torch.ops.aten.slice.Tensor(x, dim, item.start, item.stop, step)
-    if step == 0:
-        raise ValueError("slice step cannot be zero")
     if isinstance(x.shape[dim], int):
         chosen = list(range(x.shape[dim]))[item]
         return x.index_select(dim, torch.tensor(chosen, dtype=torch.int64, device=x.device))
@@ -110,7 +120,7 @@ def getitem(tensor, key):
         TypeError: for an index of another kind.
         InvalidArgumentError: if an index is out of range.
     """
-    if is_tensor_type(key) and key.dtype is dtypes.bool_:
+    if type(key) is bool or (is_tensor_type(key) and key.dtype is dtypes.bool_):
         return boolean_mask(tensor, key)
     if isinstance(key, np.ndarray) and key.dtype == bool:
         return boolean_mask(tensor, key)
@@ -180,7 +190,16 @@ def slice(input_, begin, size, name=None):
     Raises:
         InvalidArgumentError: if the block does not lie in the tensor.
     """
-    return _block(input_, to_shape(begin), to_shape(size), name)
+    for part in (begin, size):
+        if isinstance(part, int):
+            rank = convert_to_tensor(input_).shape.rank
+            raise errors.InvalidArgumentError(
+                None, None,
+                f"Expected begin and size arguments to be 1-D tensors of size {rank}, but got "
+                f"shapes {brackets(np.shape(begin))} and {brackets(np.shape(size))} instead. "
+                "[Op:Slice]",
+            )  # fmt: skip
+    return _block(input_, to_shape(begin, None), to_shape(size, None), name)
 
 
 @op("Slice")
@@ -241,6 +260,12 @@ def strided_slice(
         )
     begin, end = to_shape(begin), to_shape(end)
     strides = [1] * len(begin) if strides is None else to_shape(strides)
+    if not len(begin) == len(end) == len(strides):
+        raise errors.InvalidArgumentError(
+            None, None,
+            "Expected begin, end, and strides to be 1D equal size tensors, but got shapes "
+            f"[{len(begin)}], [{len(end)}], and [{len(strides)}] instead. [Op:StridedSlice]",
+        )  # fmt: skip
     index = []
     for i, (b, e, s) in enumerate(zip(begin, end, strides, strict=True)):
         bit = 1 << i
@@ -287,8 +312,9 @@ def _int_index(indices):
 def _gather(params: T, indices: Ids, axis, batch_dims) -> T:
     rank = params.dim()
     if not -rank <= axis < max(rank, 1):
+        needed = axis + 1 if axis >= 0 else -axis
         raise errors.InvalidArgumentError(
-            None, None, f"Expected axis in the range [{-rank}, {rank}), but got {axis}"
+            None, None, f"Shape must be at least rank {needed} but is rank {rank}"
         )
     if rank == 0:
         raise errors.InvalidArgumentError(None, None, "params must be at least 1 dimensional")
@@ -357,8 +383,8 @@ def gather(params, indices, validate_indices=None, axis=None, batch_dims=0, name
     return _gather(params, indices, axis, batch_dims, name)
 
 
-def _flat_index(indices, sizes, where="indices"):
-    """Coordinates along the last axis as indices into the flattened leading axes."""
+def _flat_index(indices, sizes, shape, kind=""):
+    """Coordinates along the last axis as indices into the flattened leading axes of a shape."""
     if not is_fake(indices) and all(isinstance(s, int) for s in sizes) and sizes:
         limits = torch.tensor(sizes, device=indices.device)
         wrong = ((indices < 0) | (indices >= limits)).any(-1)
@@ -366,8 +392,8 @@ def _flat_index(indices, sizes, where="indices"):
             place = wrong.nonzero()[0].tolist()
             raise errors.InvalidArgumentError(
                 None, None,
-                f"{where}{str(place).replace(' ', '')} = {indices[tuple(place)].tolist()} does not "
-                f"index into param shape {sizes}",
+                f"indices{brackets(place)} = {indices[tuple(place)].tolist()} does not index into "
+                f"{kind}shape {brackets(shape)}" + (", node name: GatherNd" if kind else ""),
             )  # fmt: skip
     flat = torch.zeros(indices.shape[:-1], dtype=torch.int64, device=indices.device)
     for k, size in enumerate(sizes):
@@ -390,7 +416,7 @@ def _gather_nd(params: T, indices: Ids, batch_dims) -> T:
         )  # fmt: skip
     batch, sizes = params.shape[:batch_dims], params.shape[batch_dims : batch_dims + depth]
     rest = params.shape[batch_dims + depth :]
-    flat = _flat_index(indices, list(sizes))
+    flat = _flat_index(indices, list(sizes), params.shape, "param ")
     count = product(sizes)
     for d, size in enumerate(batch):  # which of the batch each index belongs to
         row = torch.arange(size, device=indices.device)
@@ -449,11 +475,10 @@ def _scatter_parts(indices, updates, sizes):
     if updates.dim() != len(expected) or (not is_fake(updates) and list(updates.shape) != expected):
         raise errors.InvalidArgumentError(
             None, None,
-            f"Dimensions [0,{indices.dim() - 1}) of indices[shape={list(indices.shape)}] must "
-            f"match dimensions [0,{indices.dim() - 1}) of updates[shape={list(updates.shape)}], "
-            f"and the others those of the output {list(sizes)}",
+            f"Dimensions [0,{indices.dim() - 1}) of indices[shape={brackets(indices.shape)}] must "
+            f"match dimensions [0,{indices.dim() - 1}) of updates[shape={brackets(updates.shape)}]",
         )  # fmt: skip
-    flat = _flat_index(indices, list(sizes[:depth])).reshape(-1)
+    flat = _flat_index(indices, list(sizes[:depth]), sizes).reshape(-1)
     return flat, updates.reshape(-1, *rest), product(sizes[:depth])
 
 
@@ -560,7 +585,16 @@ def tensor_scatter_nd_min(tensor, indices, updates, bad_indices_policy="", name=
 
 @op("SelectV2")
 def _select(condition: Bool, x: T, y: T) -> T:
-    return torch.where(condition, x, y)
+    try:
+        return torch.where(condition, x, y)
+    except RuntimeError as e:
+        if "size of tensor" not in str(e) or is_fake(condition):
+            raise
+        shapes = [brackets(t.shape) for t in (condition, x, y)]
+        raise errors.InvalidArgumentError(
+            None, None,
+            "condition {}, then {}, and else {} must be broadcastable".format(*shapes),
+        ) from None  # fmt: skip
 
 
 @op("Where", strings=None)

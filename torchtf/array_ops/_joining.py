@@ -92,9 +92,9 @@ def stack(values, axis=0, name="stack"):
         InvalidArgumentError: if types or shapes differ.
         ValueError: if `axis` is out of range.
     """
-    if axis == 0 and (is_tensor_type(values) or not values):
+    if axis == 0 and (is_tensor_type(values) or isinstance(values, (int, float)) or not values):
         return convert_to_tensor(values)
-    values = list(values)
+    axis, values = int(axis), list(values)
     rank = convert_to_tensor(values[0]).shape.rank
     if not -rank - 1 <= axis <= rank:
         raise ValueError(f"Argument `axis` = {axis} not in range [{-rank - 1}, {rank + 1})")

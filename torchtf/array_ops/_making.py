@@ -11,10 +11,18 @@ from torchtf.array_ops._shaping import identity, reshape
 from torchtf.array_ops._shaping import product as _product
 from torchtf.array_ops._shaping import shape as shape_of
 from torchtf.core import device, dtypes, errors
-from torchtf.core.convert import convert_to_tensor, raw, sizes_of, to_axis, to_shape, to_torch
+from torchtf.core.convert import (
+    KERNEL_NAMES,
+    convert_to_tensor,
+    raw,
+    sizes_of,
+    to_axis,
+    to_shape,
+    to_torch,
+)
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
-from torchtf.core.shape import TensorShape
+from torchtf.core.shape import TensorShape, brackets
 from torchtf.core.tensor import is_tensor_type, wrap
 
 
@@ -55,7 +63,7 @@ def constant(value, dtype=None, shape=None, name="Const"):
 
 def _filled(shape, value, dtype):
     wanted = dtypes.as_dtype(dtype)
-    sizes = to_shape(shape)
+    sizes = to_shape(shape, None)
     if any(isinstance(s, int) and s < 0 for s in sizes):
         raise errors.InvalidArgumentError(
             None, None, f"Dimension {min(sizes)} must be >= 0 [Op:Fill]"
@@ -113,7 +121,8 @@ def fill(dims, value, name=None, layout=None):
     value = convert_to_tensor(value)
     if value.shape.rank not in (0, None):
         raise errors.InvalidArgumentError(
-            None, None, f"value must be a scalar, got shape {value.shape} [Op:Fill]"
+            None, None,
+            f"value must represent a scalar, got shape {brackets(value.shape)} [Op:Fill]",
         )
     sizes = to_shape(dims)
     for s in sizes:
@@ -230,7 +239,9 @@ def _number(value):
     if sizes is not None:
         return sizes[()]
     data = to_torch(value)
-    if data.dim():
+    if isinstance(data, np.ndarray):
+        raise TypeError(f"tf.range takes numbers, got {value!r}")
+    if data.numel() != 1:
         raise errors.InvalidArgumentError(
             None, None, f"start, limit and delta must be scalars, got shape {list(data.shape)}"
         )
@@ -271,7 +282,9 @@ def linspace(start, stop, num, name=None, axis=0):
         start, stop = (wrap(raw(t).to(torch.float64)) for t in (start, stop))
     (num,) = to_shape(num)
     if isinstance(num, int) and num < 0:
-        raise errors.InvalidArgumentError(None, None, f"Requires num >= 0: {num} [Op:LinSpace]")
+        raise errors.InvalidArgumentError(
+            None, None, f"Requires start <= limit when delta > 0: 1/{num} [Op:Range]"
+        )
     return _linspace(start, stop, num, axis, name)
 
 
@@ -314,12 +327,17 @@ def one_hot(indices, depth, on_value=None, off_value=None, axis=None, dtype=None
             raise TypeError(f"dtype {kind} of {label} does not match dtype parameter {wanted}")
     on = convert_to_tensor(1 if on_value is None else on_value, dtype=wanted)
     off = convert_to_tensor(0 if off_value is None else off_value, dtype=wanted)
-    (depth,) = to_shape(depth)
+    if getattr(depth, "shape", ()) or isinstance(depth, (list, tuple)):
+        found = brackets(convert_to_tensor(depth).shape)
+        raise errors.InvalidArgumentError(
+            None, None, f"depth must be a scalar, but got: {found} [Op:OneHot]"
+        )
+    (depth,) = to_shape(depth, None)
     indices = convert_to_tensor(indices)
     if indices._data.dtype not in (torch.uint8, torch.int8, torch.int32, torch.int64):
         raise errors.InvalidArgumentError(
             None, None,
-            f"Value for attr 'TI' of {indices.dtype.name} is not in the list of allowed values: "
+            f"Value for attr 'TI' of {KERNEL_NAMES[indices._data.dtype]} is not in the list of allowed values: "
             "uint8, int8, int32, int64 [Op:OneHot]",
         )  # fmt: skip
     axis = -1 if axis is None else to_axis(axis)

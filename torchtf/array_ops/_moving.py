@@ -10,6 +10,7 @@ from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor, listed, sizes_of, to_axis, to_shape
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
+from torchtf.core.shape import brackets
 from torchtf.core.tensor import is_fake
 
 # -- padding
@@ -29,8 +30,8 @@ def _check_pads(x, pads):
     if len(pads) != x.dim() or any(len(p) != 2 for p in pads):
         raise errors.InvalidArgumentError(
             None, None,
-            f"The first dimension of paddings must be the rank of inputs [{len(pads)},2] "
-            f"{list(x.shape)}",
+            f"The first dimension of paddings must be the rank of inputs[{len(pads)},2] "
+            f"{brackets(x.shape)}",
         )  # fmt: skip
     for before, after in pads:
         if any(isinstance(p, int) and p < 0 for p in (before, after)):
@@ -59,8 +60,8 @@ def _mirror_pad(tensor: T, pads, offset):
         if known and max(before, after) > length - offset:
             raise errors.InvalidArgumentError(
                 None, None,
-                "paddings must be no greater than the dimension size"
-                f"{' minus one' if offset else ''}: {before}, {after} greater than {length}",
+                f"paddings must be {'less' if offset else 'no greater'} than the dimension size: "
+                f"{before}, {after} {'not less' if offset else 'greater'} than {length}",
             )  # fmt: skip
         head = tensor.narrow(axis, offset, before).flip(axis)
         tail = tensor.narrow(axis, length - after - offset, after).flip(axis)
@@ -94,7 +95,7 @@ def pad(tensor, paddings, mode="CONSTANT", constant_values=0, name=None):
         return _pad(tensor, fill, pads, name)
     if mode not in ("REFLECT", "SYMMETRIC"):
         raise ValueError(
-            "Value of argument `mode` expected to be one of 'CONSTANT', 'REFLECT', or 'SYMMETRIC'. "
+            'Value of argument `mode` expected to be one of "CONSTANT", "REFLECT", or "SYMMETRIC". '
             f"Received `mode` = {mode}"
         )
     return _mirror_pad(tensor, pads, 1 if mode == "REFLECT" else 0, name)
@@ -111,9 +112,11 @@ def _tile(input: T, multiples):
             f"Expected multiples argument to be a vector of length {input.dim()} but got length "
             f"{len(multiples)}",
         )  # fmt: skip
-    for m in multiples:
+    for i, m in enumerate(multiples):
         if isinstance(m, int) and m < 0:
-            raise errors.InvalidArgumentError(None, None, f"Expected multiples >= 0, but got {m}")
+            raise errors.InvalidArgumentError(
+                None, None, f"Expected multiples[{i}] >= 0, but got {m}"
+            )
     return input.repeat(multiples)
 
 
@@ -124,7 +127,11 @@ def tile(input, multiples, name=None):
     Raises:
         InvalidArgumentError: if there is not one non-negative multiple for each axis.
     """
-    return _tile(input, to_shape(multiples), name)
+    if isinstance(multiples, int):
+        raise errors.InvalidArgumentError(
+            None, None, "Expected multiples to be 1-D, but got shape [] [Op:Tile]"
+        )
+    return _tile(input, to_shape(multiples, "Tmultiples"), name)
 
 
 @op("Repeat")

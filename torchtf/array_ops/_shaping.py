@@ -9,7 +9,7 @@ from torchtf.core import dtypes, errors, graph
 from torchtf.core.convert import convert_to_tensor, raw, to_axis, to_shape
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
-from torchtf.core.shape import TensorShape
+from torchtf.core.shape import TensorShape, brackets
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_fake, is_tensor_type, wrap
 
 
@@ -123,7 +123,7 @@ def reshape(tensor, shape, name=None):
     Raises:
         InvalidArgumentError: if the number of elements differs.
     """
-    return _reshape(tensor, to_shape(shape), name)
+    return _reshape(tensor, to_shape(shape, "Tshape"), name)
 
 
 @op("ExpandDims")
@@ -142,6 +142,8 @@ def expand_dims(input, axis, name=None):
     Raises:
         InvalidArgumentError: if `axis` is out of range.
     """
+    if axis is None:
+        convert_to_tensor(axis)  # raises
     return _expand_dims(input, to_axis(axis), name)
 
 
@@ -179,9 +181,21 @@ def squeeze(input: T, axis=None):
 def _transpose(a: T, perm):
     if perm is None:
         return a.permute(tuple(reversed(range(a.dim()))))
+    if len(perm) != a.dim():
+        raise errors.InvalidArgumentError(
+            None, None,
+            f"transpose expects a vector of size {a.dim()}. But input(1) is a vector of size "
+            f"{len(perm)}",
+        )  # fmt: skip
     for p in perm:
         if not -a.dim() <= p < a.dim():
             raise errors.InvalidArgumentError(None, None, f"{p} is out of range [0 .. {a.dim()})")
+    missing = set(range(a.dim())) - {p % a.dim() for p in perm}
+    if missing:
+        named = ",".join(map(str, perm))
+        raise errors.InvalidArgumentError(
+            None, None, f"{min(missing)} is missing from {{{named}}}."
+        )
     return a.permute(tuple(perm))
 
 
@@ -218,12 +232,20 @@ def broadcast_to(input, shape, name=None):
     try:
         return _broadcast_to(input, sizes, name)
     except errors.InvalidArgumentError:
-        shapes = convert_to_tensor(input).shape, sizes
-        have, want = (str(list(s)).replace(" ", "") for s in shapes)
+        have = convert_to_tensor(input).shape
+        if any(s < 0 for s in sizes):
+            problem = f"Dimension {min(sizes)} must be >= 0"
+        elif have.rank > len(sizes):
+            problem = (
+                f"Rank of input ({have.rank}) must be no greater than rank of output shape "
+                f"({len(sizes)})."
+            )
+        else:
+            problem = f"Incompatible shapes: {brackets(have)} vs. {brackets(sizes)}"
         raise errors.InvalidArgumentError(
             None, None,
             "{{function_node __wrapped__BroadcastTo_device_/job:localhost/replica:0/task:0/device:"
-            f"CPU:0}}}} Incompatible shapes: {have} vs. {want} [Op:BroadcastTo]",
+            f"CPU:0}}}} {problem} [Op:BroadcastTo]",
         ) from None  # fmt: skip
 
 

@@ -521,22 +521,37 @@ def _known_sizes(value):
     return out
 
 
-def to_shape(shape) -> list:
+def refuse_index_type(dtype, attribute: str = "Tidx"):
+    """Raises what an op raises whose sizes, axes or indices are no integers."""
+    name = "string" if isinstance(dtype, np.dtype) else KERNEL_NAMES[dtype]
+    message = f"Value for attr '{attribute}' of {name} is not in the list of allowed values: "
+    if graph.state.trace is not None:
+        raise TypeError(f"{message}int32, int64")
+    from torchtf.core import errors
+
+    raise errors.InvalidArgumentError(None, None, f"{message}int32, int64")
+
+
+def to_shape(shape, attribute: str | None = "Tidx") -> list:
     """A shape argument as a list of ints and symbolic ints (-1 stays -1).
 
     Args:
         shape: a list (whose items may be scalar tensors), `TensorShape`, int, array or tensor.
+        attribute: the name, in messages, of the op's attribute that is the type of the sizes; None
+            if the function makes an int32 tensor of them, which is a TypeError where that fails.
 
     Raises:
         ValueError: if a size is unknown.
-        TypeError: if a size is no integer.
+        InvalidArgumentError: if a size is no integer (TypeError in a trace).
     """
     if isinstance(shape, TensorShape):
         if not shape.is_fully_defined():
             raise ValueError(f"Cannot convert a partially known TensorShape {shape} to a Tensor.")
         return list(shape)
     if isinstance(shape, (list, tuple)):
-        return [_one_size(s) for s in shape]
+        if attribute is None and any(type(s) in (float, str) for s in shape):
+            raise _cannot_convert(shape, torch.int32)
+        return [_one_size(s, attribute) for s in shape]
     if isinstance(shape, (int, torch.SymInt)):
         return [shape]
     sizes = sizes_of(shape)
@@ -544,7 +559,9 @@ def to_shape(shape) -> list:
         return list(sizes.reshape(-1))
     data = to_torch(shape)
     if not isinstance(data, torch.Tensor) or data.is_floating_point():
-        raise TypeError(f"A shape must be made of integers, got {shape!r}")
+        if attribute is None:
+            raise _cannot_convert(shape, torch.int32)
+        refuse_index_type(data.dtype, attribute)
     if is_fake(data):
         return [data.reshape(-1)[i].item() for i in range(data.numel())]
     return listed(data, flat=True)
@@ -558,7 +575,7 @@ def listed(data: torch.Tensor, flat: bool = False):
         return (data.reshape(-1) if flat else data).tolist()
 
 
-def _one_size(size):
+def _one_size(size, attribute):
     if isinstance(size, (int, torch.SymInt)):
         return size
     if size is None:
@@ -570,14 +587,20 @@ def _one_size(size):
         return size.__index__()
     data = to_torch(size)
     if not isinstance(data, torch.Tensor) or data.is_floating_point():
-        raise TypeError(f"A size must be an integer, got {size!r}")
+        refuse_index_type(data.dtype, attribute or "Tidx")
     return data.item()
 
 
 def to_axis(axis):
-    """An axis argument as an int, a list of ints or None; tensors and arrays are read."""
+    """An axis argument as an int, a list of ints or None; tensors and arrays are read.
+
+    Raises:
+        InvalidArgumentError: if it is no integer (TypeError in a trace).
+    """
     if axis is None or type(axis) is int:
         return axis
+    if type(axis) in (float, str):
+        refuse_index_type(torch.float32 if type(axis) is float else np.dtype(object))
     if isinstance(axis, (list, tuple)):
         return [to_axis(a) for a in axis]
     sizes = sizes_of(axis)

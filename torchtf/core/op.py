@@ -34,6 +34,7 @@ import torch
 
 from torchtf.core import arena, dtypes, errors, graph
 from torchtf.core.convert import KERNEL_NAMES, sizes_of, to_torch
+from torchtf.core.shape import brackets
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_fake, is_tensor_type, wrap
 
 _FLOAT = ("bfloat16", "half", "float", "double")
@@ -185,20 +186,15 @@ class Op:
             if value is None and p.optional:
                 raw.append(None)
                 continue
-            hint = hints.get(p.set) or (first[p.set][0] if p.set in first else None)
-            if hint is None and p.set == "Index":
-                hint = torch.int32
-            if not isinstance(hint, torch.dtype):
-                hint = None
+            hint = hints.get(p.set) or (first[p.set][0] if p.set in first else _OWN_HINT.get(p.set))
             if p.is_list:
-                data = [
-                    self._raw(v, hint)
-                    if tracing is None or type(v) is not Tensor
-                    else tracing.capture(v)
-                    for v in _as_list(value)
-                ]
-                for i, item in enumerate(data):
+                data = []
+                for i, v in enumerate(_as_list(value)):
+                    captured = tracing is not None and type(v) is Tensor
+                    item = tracing.capture(v) if captured else self._raw(v, hint)
                     self._check(p, item, first, i)
+                    hint = first[p.set][0]
+                    data.append(item)
             elif (
                 self.scalars
                 and raw
@@ -216,6 +212,10 @@ class Op:
 
     def _raw(self, value, hint):
         """The data of one argument; Python values must fit the type of what is beside them."""
+        if not isinstance(hint, torch.dtype):
+            if hint is not None and self.coerce and type(value) in (int, float, bool, complex):
+                raise TypeError(f"Cannot convert {value!r} to EagerTensor of dtype string")
+            hint = None
         if self.coerce and hint is not None and type(value) in _PYTHON_VALUES:
             typed = type(value) in (list, tuple) and _dtype_of(value) is not None
             return to_torch(value, None if typed else hint, hint)
@@ -250,6 +250,9 @@ class Op:
 
     def _refuse_type(self, p, kernel_name):
         allowed = TYPE_SETS[p.set] or tuple(_BY_KERNEL_NAME)
+        if len(allowed) == 1:
+            found = _BY_KERNEL_NAME.get(kernel_name, dtypes.string)
+            self._mismatch(p, p.position, found, _BY_KERNEL_NAME[allowed[0]], p)
         if graph.state.trace is not None:
             raise TypeError(
                 f"Value passed to parameter '{p.name}' has DataType "
@@ -352,7 +355,7 @@ class Op:
         if "size of tensor" in message or "broadcast" in message:
             shapes = [t for t in converted if isinstance(t, torch.Tensor)][:2]
             if len(shapes) == 2:
-                a, b = (_shape_text(t.shape) for t in shapes)
+                a, b = (brackets(_sizes_text(t.shape)) for t in shapes)
                 message = f"Incompatible shapes: {a} vs. {b}"
                 if symbolic:
                     message = f"Dimensions must be equal, but are {a} and {b} for '{self.name}'"
@@ -443,6 +446,10 @@ class Op:
 
 
 _PYTHON_VALUES = frozenset((bool, int, float, complex, str, bytes, list, tuple))
+# the types that Python values take where nothing typed is beside them
+_OWN_HINT = {key: torch.int32 if key == "Index" else _BY_KERNEL_NAME[names[0]]
+             for key, names in TYPE_SETS.items()
+             if key == "Index" or (names and len(names) == 1)}  # fmt: skip
 # what to compute in where torch lacks a kernel
 _WIDER = {
     torch.uint16: torch.int32,
@@ -454,9 +461,9 @@ _WIDER = {
 _SIGN_BIT = -(2**63)
 
 
-def _shape_text(shape) -> str:
-    """A shape in a message; `?` is an open size."""
-    return f"[{','.join(str(s) if isinstance(s, int) else '?' for s in shape)}]"
+def _sizes_text(shape):
+    """Sizes for a message; `?` is an open one."""
+    return [s if isinstance(s, int) else "?" for s in shape]
 
 
 def _lacks_kernel(error) -> bool:

@@ -7,7 +7,7 @@ import torch
 
 from torchtf import bitwise
 from torchtf.core import dtypes, errors
-from torchtf.core.convert import convert_to_tensor
+from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
 from torchtf.core.derivative import differentiable
 from torchtf.core.indexed_slices import IndexedSlices
 from torchtf.core.op import op
@@ -730,6 +730,13 @@ def operator_add(x, y):
     if x.dtype is dtypes.string:
         from torchtf import strings
 
+        if type(y) in (bool, int, float, complex):
+            found = KERNEL_NAMES[convert_to_tensor(y)._data.dtype]
+            raise errors.InvalidArgumentError(
+                None, None,
+                "cannot compute Add as input #1(zero-based) was expected to be a string tensor but "
+                f"is a {found} tensor [Op:Add] name: ",
+            )  # fmt: skip
         return strings.join([x, y])
     return add(x, y)
 
