@@ -23,6 +23,9 @@ def gradients(
 ):  # fmt: skip
     """The derivatives of the sum of `ys` with respect to each of `xs` (source: `tf.gradients`).
 
+    They are those of the ops in the graph: the gradient that a `tf.custom_gradient` defines is not
+    seen; a `GradientTape` sees it.
+
     Args:
         ys: a tensor or a list of them.
         xs: a tensor or variable, or a list of them.

@@ -29,9 +29,7 @@ def _strided_slice(input: T, index):
 def _apply_index(x: torch.Tensor, index: list):
     """Indexes by ints, slices, None and Ellipsis with TensorFlow's meaning and errors."""
     if sum(i is Ellipsis for i in index) > 1:
-        raise errors.InvalidArgumentError(
-            None, None, "Multiple ellipses in slice spec not allowed"
-        )
+        raise errors.InvalidArgumentError(None, None, "Multiple ellipses in slice spec not allowed")
     taken = sum(1 for i in index if i is not None and i is not Ellipsis)
     if taken > x.dim():
         raise errors.InvalidArgumentError(
@@ -48,9 +46,7 @@ def _apply_index(x: torch.Tensor, index: list):
             dim += 1
         elif isinstance(item, builtins.slice):
             if item.step == 0:
-                raise errors.InvalidArgumentError(
-                    None, None, f"strides[{place}] must be non-zero"
-                )
+                raise errors.InvalidArgumentError(None, None, f"strides[{place}] must be non-zero")
             out = _slice(out, dim, item)
             dim, source = dim + 1, source + 1
         else:

@@ -69,6 +69,10 @@ def concat(values, axis, name="concat"):
     axis = to_axis(axis)
     if len(values) == 1:
         return identity(values[0])
+    if not values:
+        raise errors.InvalidArgumentError(
+            None, None, "concat needs at least one tensor [Op:ConcatV2]"
+        )
     return _concat(list(values), axis, name)
 
 
@@ -116,6 +120,10 @@ def _split_sizes(value: T, sizes, axis):
 @op("Split")
 def _split_equal(value: T, count, axis):
     length = value.shape[axis]
+    if isinstance(count, int) and count < 1:
+        raise errors.InvalidArgumentError(
+            None, None, f"Value for attr 'num_split' of {count} must be at least minimum 1"
+        )
     if length % count:
         raise errors.InvalidArgumentError(
             None, None,
@@ -181,7 +189,8 @@ def unstack(value, num=None, axis=0, name="unstack"):
     if num is not None and length is not None and num != length:
         raise errors.InvalidArgumentError(
             None, None,
-            f"Input shape axis {axis} must equal {num}, got shape {value.shape} [Op:Unpack]",
+            f"Input shape axis {axis} must equal {num}, got shape {brackets(value.shape)} "
+            "[Op:Unpack]",
         )  # fmt: skip
     return _unstack(value, axis, name)
 

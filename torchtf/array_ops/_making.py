@@ -121,7 +121,8 @@ def fill(dims, value, name=None, layout=None):
     value = convert_to_tensor(value)
     if value.shape.rank not in (0, None):
         raise errors.InvalidArgumentError(
-            None, None,
+            None,
+            None,
             f"value must represent a scalar, got shape {brackets(value.shape)} [Op:Fill]",
         )
     sizes = to_shape(dims)
@@ -337,8 +338,8 @@ def one_hot(indices, depth, on_value=None, off_value=None, axis=None, dtype=None
     if indices._data.dtype not in (torch.uint8, torch.int8, torch.int32, torch.int64):
         raise errors.InvalidArgumentError(
             None, None,
-            f"Value for attr 'TI' of {KERNEL_NAMES[indices._data.dtype]} is not in the list of allowed values: "
-            "uint8, int8, int32, int64 [Op:OneHot]",
+            f"Value for attr 'TI' of {KERNEL_NAMES[indices._data.dtype]} is not in the list of "
+            "allowed values: uint8, int8, int32, int64 [Op:OneHot]",
         )  # fmt: skip
     axis = -1 if axis is None else to_axis(axis)
     if not -1 <= axis <= indices.ndim:

@@ -410,9 +410,12 @@ def _stack(value, dtype, hint):
     parts = [to_torch(item, None, target) for item in value]
     for item, part in zip(value, parts, strict=True):
         if target is not None and part.dtype is not target:
-            raise _cannot_convert(item, target) if type(item) in _PYTHON_DTYPES else _pack_error(
-                f"cannot compute Pack as input #1(zero-based) was expected to be a "
-                f"{KERNEL_NAMES.get(target)} tensor but is a {KERNEL_NAMES.get(part.dtype)} tensor"
+            if type(item) in _PYTHON_DTYPES:
+                raise _cannot_convert(item, target)
+            expected, found = KERNEL_NAMES.get(target), KERNEL_NAMES.get(part.dtype)
+            raise _pack_error(
+                "cannot compute Pack as input #1(zero-based) was expected to be a "
+                f"{expected} tensor but is a {found} tensor"
             )
     if graph.state.trace is None:
         for i, part in enumerate(parts):

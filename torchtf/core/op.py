@@ -254,10 +254,10 @@ class Op:
             found = _BY_KERNEL_NAME.get(kernel_name, dtypes.string)
             self._mismatch(p, p.position, found, _BY_KERNEL_NAME[allowed[0]], p)
         if graph.state.trace is not None:
+            found = dtypes.as_dtype(_BY_KERNEL_NAME.get(kernel_name, dtypes.string))
             raise TypeError(
-                f"Value passed to parameter '{p.name}' has DataType "
-                f"{dtypes.as_dtype(_BY_KERNEL_NAME.get(kernel_name, dtypes.string)).name} not in list of "
-                f"allowed values: "
+                f"Value passed to parameter '{p.name}' has DataType {found.name} not in list of "
+                "allowed values: "
                 + ", ".join(dtypes.as_dtype(_BY_KERNEL_NAME[n]).name for n in allowed)
             )
         raise errors.InvalidArgumentError(

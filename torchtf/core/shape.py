@@ -143,8 +143,10 @@ class TensorShape(trace_type.Constant):
         elif isinstance(dims, (list, tuple)):
             self._dims = tuple([_size(d) for d in dims])
         elif hasattr(dims, "dim") and not hasattr(dims, "shape"):  # a TensorShapeProto
-            self._dims = None if dims.unknown_rank else tuple(
-                None if d.size == -1 else _size(int(d.size)) for d in dims.dim
+            self._dims = (
+                None
+                if dims.unknown_rank
+                else tuple(None if d.size == -1 else _size(int(d.size)) for d in dims.dim)
             )
         else:
             try:

@@ -9,6 +9,7 @@ import torch
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor, raw, to_shape
 from torchtf.core.op import op
+from torchtf.core.shape import brackets
 from torchtf.core.tensor import is_fake, wrap
 from torchtf.math._arithmetic import cast, multiply, truediv
 from torchtf.math._elementary import sqrt
@@ -39,11 +40,12 @@ def _sorted_segments(how, data, ids, of_nothing=0):
         if len(ids) != data.shape[0]:
             raise errors.InvalidArgumentError(
                 None, None,
-                f"segment_ids should be the same size as dimension 0 of input. segment_ids: "
-                f"{len(ids)}, input: {data.shape[0]}",
+                "segment_ids should be the same size as dimension 0 of input.",
             )  # fmt: skip
-        if len(ids) and (int(ids[0]) < 0 or bool((ids[1:] < ids[:-1]).any())):
-            raise errors.InvalidArgumentError(None, None, "segment ids must be >= 0 and increasing")
+        if bool((ids < 0).any()):
+            raise errors.InvalidArgumentError(None, None, "segment ids must be >= 0")
+        if bool((ids[1:] < ids[:-1]).any()):
+            raise errors.InvalidArgumentError(None, None, "segment ids are not increasing")
         count = int(ids[-1]) + 1 if len(ids) else 0
     else:
         count = 0 if ids.shape[0] == 0 else (ids[-1] + 1).item()
@@ -120,9 +122,12 @@ def _unsorted_segments(how, data, ids, count, of_nothing):
                 None, None, f"Input num_segments == {count} must not be negative."
             )
         if ids.numel() and int(ids.max()) >= count:
+            place = (ids >= count).nonzero()[0].tolist()
             raise errors.InvalidArgumentError(
-                None, None, f"segment_ids = {int(ids.max())} is out of range [0, {count})"
-            )
+                None, None,
+                f"segment_ids{brackets(place) if place else ''} = {int(ids[tuple(place)])} is out "
+                f"of range [0, {count})",
+            )  # fmt: skip
     flat_ids = ids.reshape(-1).to(torch.int64)
     rows = data.reshape(flat_ids.shape[0], *inner)
     # rows of negative segments go to one more segment, which is dropped

@@ -28,10 +28,7 @@ def _check_rate(rate):
         return float(rate)
     if not is_tensor_type(rate):
         if not hasattr(type(rate), "_tape_read"):
-            raise ValueError(
-                "`rate` must be a scalar tensor or a float in the range [0, 1). Received: "
-                f"rate={rate}"
-            )
+            raise ValueError(f"`rate` must be a scalar or scalar tensor. Received: rate={rate}")
         rate = rate.value()
     if rate.shape.rank not in (0, None):
         raise ValueError(f"Shape {rate.shape} must have rank 0")

@@ -12,6 +12,7 @@ import torch
 
 from torchtf.core import errors
 from torchtf.core.convert import to_axis
+from torchtf.core.shape import brackets
 
 _LAST = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 _FIRST = {1: "NCW", 2: "NCHW", 3: "NCDHW"}
@@ -55,7 +56,7 @@ def per_axis(value, n: int, channels_last: bool, name: str) -> list[int]:
     if len(sizes) == n + 2:
         outer = (sizes[0], sizes[-1] if channels_last else sizes[1])
         if outer != (1, 1):
-            raise errors.InvalidArgumentError(
+            raise errors.UnimplementedError(
                 None, None,
                 "Current implementation does not yet support "
                 f"{name} in the batch and depth dimensions.",
@@ -183,7 +184,7 @@ class Layout(NamedTuple):
 def check_rank(x, rank: int, what: str = "input") -> None:
     if x.dim() != rank:
         raise errors.InvalidArgumentError(
-            None, None, f"{what} must be {rank}-dimensional: {list(x.shape)}"
+            None, None, f"convolution {what} must be {rank}-dimensional: {brackets(x.shape)}"
         )
 
 
@@ -192,7 +193,7 @@ def check_sizes(sizes, window, dilations, pairs) -> None:
     for size, k, d, (before, after) in zip(sizes, window, dilations, pairs, strict=True):
         reach = (k - 1) * d + 1
         known = all(isinstance(v, int) for v in (size, before, after, reach))
-        if known and size + before + after < reach:
+        if known and size + before + after < reach - 1:  # a size of 0 is allowed
             raise errors.InvalidArgumentError(
                 None, None,
                 f"Computed output size would be negative: {size + before + after - reach + 1} "
