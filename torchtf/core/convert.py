@@ -281,11 +281,11 @@ def _from_list(value, dtype, hint):
     if not kinds:
         shape = np.array(value, dtype=object).shape
         return torch.empty(shape, dtype=dtype or hint or torch.float32, device=device.current())
-    first = next(_atoms(value), None)
+    first = next(_atoms(value))
     kind = first.dtype.type if type(first) is np.ndarray else type(first)
     if None in families:
         return _from_aliens(value, first, _family(kind) is None, dtype, hint)
-    family = _family(kind)
+    family: Any = _family(kind)
     if not families <= _FOLLOW[family] and not (
         family is bool and dtype is not None and str not in families
     ):
@@ -311,21 +311,6 @@ def _from_list(value, dtype, hint):
             if array.min() < -(2**31) or array.max() >= 2**31:
                 target = torch.int64
     return _from_array(array.astype(float) if array.dtype.kind == "O" else array, target)
-
-
-def _rectangular(value) -> np.ndarray:
-    try:
-        return np.array(value)
-    except ValueError:
-        raise _uneven(value) from None
-
-
-def _from_aliens(value, first, first_is_alien, dtype, hint):
-    """A list with atoms that are neither numbers nor text; NumPy may know what they are."""
-    array = _rectangular(value)
-    if array.dtype.kind == "O":
-        raise _unsupported(first) if first_is_alien else ValueError(_MIXED)
-    return _from_array(array, dtype or _castable(array.dtype, hint))
 
 
 def _depth(value) -> int:
@@ -360,12 +345,6 @@ def _from_aliens(value, first, first_is_alien, dtype, hint):
     if array.dtype.kind == "O":
         raise _unsupported(first) if first_is_alien else ValueError(_MIXED)
     return _from_array(array, dtype or _castable(array.dtype, hint))
-
-
-def _has_uneven_depth(value) -> bool:
-    """Whether lists and atoms lie beside each other somewhere."""
-    nested = [isinstance(x, (list, tuple)) for x in value]
-    return any(nested) and (not all(nested) or any(map(_has_uneven_depth, value)))
 
 
 def _atoms(value):
