@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -254,7 +255,7 @@ _FAMILIES = {
     complex: (complex, np.complexfloating),
     str: _STRINGS,
 }
-_FOLLOW = {
+_FOLLOW: dict[Any, set] = {
     bool: {bool},
     int: {bool, int, float},
     float: {bool, int, float},
@@ -263,7 +264,8 @@ _FOLLOW = {
 }
 
 
-def _family(kind: type):
+@functools.cache
+def _family(kind: type) -> type | None:
     return next((f for f, members in _FAMILIES.items() if issubclass(kind, members)), None)
 
 
@@ -285,7 +287,7 @@ def _from_list(value, dtype, hint):
     kind = first.dtype.type if type(first) is np.ndarray else type(first)
     if None in families:
         return _from_aliens(value, first, _family(kind) is None, dtype, hint)
-    family: Any = _family(kind)
+    family = _family(kind)
     if not families <= _FOLLOW[family] and not (
         family is bool and dtype is not None and str not in families
     ):
