@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -46,6 +45,10 @@ def torchrun(
         _, errors = process.communicate(timeout=timeout)
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            process.terminate()  # torchrun ends its workers, which are in sessions of their own
+            try:
+                process.wait(60)
+            finally:
+                process.kill()
+                process.stderr.close()  # not read to its end, which a leftover worker would hold back
     assert process.returncode == 0, errors[-4000:]

@@ -194,12 +194,29 @@ def join(
         kwargs: dict = {"timeout": datetime.timedelta(seconds=timeout or 1800)}
         if init_method is not None:
             kwargs |= {"init_method": init_method, "rank": rank, "world_size": size}
+        else:
+            kwargs |= _meeting_place(kwargs["timeout"])
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
         dist.init_process_group(backend, **kwargs)
     _group = Group(dist.get_rank(), dist.get_world_size())
     _share_random_state(_group)
     return _group
+
+
+def _meeting_place(timeout: datetime.timedelta) -> dict:
+    """The store of the environment, apart for each restart by torchrun.
+
+    With a fixed address (`--master_port`) torchrun's store outlives a restart, and the ranks would
+    look for each other where the ones before them listened.
+    """
+    store, rank, size = next(dist.rendezvous("env://", timeout=timeout))
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return {
+        "store": dist.PrefixStore(f"torchtf/{attempt}", store),
+        "rank": rank,
+        "world_size": size,
+    }
 
 
 def _share_random_state(group: Group) -> None:
