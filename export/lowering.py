@@ -128,7 +128,8 @@ def prepared_exporter() -> Iterator[None]:
     """
     from torch.onnx._internal.exporter import _constants, _ir_passes, _registration
 
-    registry, add_imports = _registration.ONNXRegistry, _ir_passes.add_opset_imports
+    registry: Any = _registration.ONNXRegistry
+    add_imports = _ir_passes.add_opset_imports
     fill = registry.__dict__["from_torchlib"]
 
     def kept(cls, opset_version=_constants.TORCHLIB_OPSET):
@@ -143,12 +144,12 @@ def prepared_exporter() -> Iterator[None]:
             if domain in holder.opset_imports:
                 holder.opset_imports[domain] = 1
 
-    registry.from_torchlib = classmethod(kept)  # type: ignore[method-assign]
+    registry.from_torchlib = classmethod(kept)
     _ir_passes.add_opset_imports = add_opset_imports
     try:
         yield
     finally:
-        registry.from_torchlib = fill  # type: ignore[method-assign]
+        registry.from_torchlib = fill
         _ir_passes.add_opset_imports = add_imports
 
 

@@ -15,6 +15,7 @@ import torch
 from . import client, store
 from .errors import require_extra
 from .files import new_directory, new_file, write_arrays
+from .objects import Objects
 from .progress import Progress
 from .report import Artifact, Check, Report, size_of
 from .signature import Signature, TensorInfo, dtype_name
@@ -37,6 +38,7 @@ class Reference:
     outputs: dict[str, np.ndarray]
     tolerance: float = TOLERANCE["float32"]
     labels: np.ndarray | None = None  # the right classes, where they are known
+    stateful: bool = False  # the answer depends on the calls before, of which there are none
 
 
 def references(
@@ -57,7 +59,8 @@ def references(
         batches.append([torch.as_tensor(np.asarray(sample[i.name])) for i in signature.inputs])
     if not batches:
         batches.append(signature.sample())
-        if signature.examples is None and any(i.shape[:1] == (None,) for i in signature.inputs):
+        free = any(i.shape[:1] == (None,) for i in signature.inputs)
+        if signature.examples is None and free and not signature.updates:
             batches.append(signature.sample(batch=3, seed=1))
     module, results = runnable(signature), []
     for number, tensors in enumerate(batches):
@@ -68,9 +71,10 @@ def references(
             Reference(
                 signature.name,
                 {i.name: _numpy(t) for i, t in zip(signature.inputs, tensors, strict=True)},
-                {n: _numpy(t) for n, t in zip(signature.outputs, outputs, strict=True)},
+                {n: _numpy(t) for n, t in zip(signature.outputs, outputs, strict=False)},
                 HALF_TOLERANCE if half else TOLERANCE["float32"],
                 labels[number] if labels else None,
+                bool(signature.updates),
             )
         )
     return results
@@ -117,6 +121,7 @@ def export_saved_model(
     folder: str | os.PathLike,
     *,
     assets: Sequence[str | os.PathLike] = (),
+    objects: Objects | None = None,
     options: Options | None = None,
     keep_references: list[Reference] | None = None,
 ) -> Report:
@@ -130,6 +135,7 @@ def export_saved_model(
         signatures: the functions to export.
         folder: where to; what is there already is replaced when everything went well.
         assets: files to ship in ``assets/``.
+        objects: objects with variables and functions that the model holds besides its signatures.
         options: see `Options`.
         keep_references: a list that gets the inputs and outputs the artifact was verified with.
 
@@ -139,24 +145,30 @@ def export_saved_model(
         OSError: if the folder cannot be written.
         ImportError: if the ``export`` extra is not installed.
     """
-    options = options or Options()
+    options, objects = options or Options(), objects or Objects()
     signatures = [signatures] if isinstance(signatures, Signature) else list(signatures)
-    if not signatures:
+    if not signatures and not objects.nodes:
         raise ValueError("there are no signatures to export")
     require_extra()
-    for signature in signatures:
+    traced = [trace.signature for trace in objects.traces()]
+    for signature in (*signatures, *traced):
         for info in signature.inputs:
             _ = info.torch_dtype
     with new_directory(folder) as work, tempfile.TemporaryDirectory(prefix="export-") as scratch:
         client.start()
-        requests, programs, wanted = [], {}, []
-        for number, signature in enumerate(signatures):
-            with options.progress.step(f"tracing {signature.name!r}"):
-                program, half = trace(signature)
-            path = Path(scratch, f"{number}.onnx")
-            with options.progress.step(f"ONNX of {signature.name!r}"):
-                write_onnx(program, path, signature)
-            programs[signature.name] = program
+        requests, programs, wanted = [], [], []
+        made: dict[int, tuple] = {}  # a function may be a signature, too
+        for number, signature in enumerate((*signatures, *traced)):
+            key = id(signature.module)
+            if key not in made:
+                with options.progress.step(f"tracing {signature.name!r}"):
+                    program, half = trace(signature)
+                path = Path(scratch, f"{number}.onnx")
+                with options.progress.step(f"ONNX of {signature.name!r}"):
+                    write_onnx(program, path, signature)
+                made[key] = program, half, path
+            program, half, path = made[key]
+            programs.append(program)
             requests.append(
                 {
                     "name": signature.name,
@@ -164,20 +176,34 @@ def export_saved_model(
                     "inputs": [i.to_json() for i in signature.inputs],
                     "outputs": signature.outputs,
                     "weight_names": {f"module.{k}": v for k, v in signature.weight_names.items()},
+                    "state": {f"module.{k}": v for k, v in signature.state.items()},
+                    "updates": list(signature.updates),
                 }
             )
-            if options.verify:
+            if options.verify and number < len(signatures):
                 wanted += references(signature, options.samples_of(signature.name), half)
         with options.progress.step("SavedModel"):
             for name in ("assets", "assets.extra"):
                 (work / name).mkdir()
+            values = None
+            if objects.variables:
+                values = os.path.join(scratch, "values.npz")
+                write_arrays(
+                    values, {f"v{i}": _numpy(v.value) for i, v in enumerate(objects.variables)}
+                )
             answer = client.call(
                 "save",
-                signatures=requests,
+                signatures=requests[: len(signatures)],
                 folder=str(work),
                 assets=[str(Path(a).resolve()) for a in assets],
+                traces=requests[len(signatures) :],
+                objects=objects.to_json(),
+                values=values,
             )
-            store.write(work, signatures, programs, answer["weights"])
+            store.write(
+                work, [*signatures, *traced], programs, answer["weights"], objects,
+                answer["variables"],
+            )  # fmt: skip
         artifact = Artifact("SavedModel", str(folder), 0, answer["operators"])
         if options.verify:
             with options.progress.step("verifying the SavedModel"):
@@ -286,6 +312,7 @@ def _saved_model_runner(folder, scratch, options: Options):
         return run_artifact(
             "run_saved_model", scratch, reference.inputs,
             folder=str(folder), signature=reference.signature, repeat=options.measure,
+            fresh=reference.stateful,
         )  # fmt: skip
 
     return run

@@ -77,6 +77,10 @@ class Signature:
         examples: arrays or tensors of valid inputs; made up where missing.
         weight_names: names of parameters and buffers in ``variables/`` where they should not be
             those of the module.
+        state: buffers that are variables of the saved objects: name -> position in
+            `export.objects.Objects.variables`.
+        updates: positions of the variables that the module returns new values for, after the
+            outputs.
     """
 
     name: str
@@ -85,6 +89,8 @@ class Signature:
     outputs: list[str]
     examples: Sequence[Any] | None = None
     weight_names: Mapping[str, str] = field(default_factory=dict)
+    state: Mapping[str, int] = field(default_factory=dict)
+    updates: Sequence[int] = ()
 
     def __post_init__(self):
         self.inputs = [TensorInfo.of(i) for i in self.inputs]
@@ -93,7 +99,7 @@ class Signature:
             twice = sorted({n for n in names if list(names).count(n) > 1})
             if twice:
                 raise ValueError(f"signature {self.name!r}: two {kind}s are named {twice[0]!r}")
-        if not self.outputs:
+        if not self.outputs and not self.updates:
             raise ValueError(f"signature {self.name!r} has no outputs")
         if self.examples is not None and len(self.examples) != len(self.inputs):
             raise ValueError(

@@ -1,18 +1,18 @@
 """The torch side of a SavedModel: its signatures as ExportedPrograms, beside TensorFlow's graph.
 
-``assets.extra/torch/`` holds ``<i>.pt2`` for each signature and ``signatures.json``. The programs
-carry no
-weights: those that lie in ``variables/`` are read from there, the rest (what TensorFlow's graph
-holds in another form) from ``weights.npz``.
+``assets.extra/torch/`` holds ``<i>.pt2`` for each signature and each trace of a saved function, and
+``signatures.json``. The programs carry no weights: those that lie in ``variables/`` are read from
+there, the rest (what TensorFlow's graph holds in another form) from ``weights.npz``.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,45 +20,69 @@ import torch
 
 from .checkpoint import Checkpoint
 from .files import write_arrays
+from .objects import Objects
 from .signature import Signature, TensorInfo, dtype_name
 
 FOLDER = Path("assets.extra", "torch")
-_FORMAT = 1
+_FORMAT = 2
 
 
 def write(
     folder: Path,
     signatures: Sequence[Signature],
-    programs: Mapping[str, torch.export.ExportedProgram],
+    programs: Sequence[torch.export.ExportedProgram],
     origin: Mapping[str, Sequence],
+    objects: Objects,
+    variables: Sequence[str],
 ) -> None:
-    """Writes the programs; `origin` maps parameter names to (variable, permutation, shape)."""
+    """Writes the programs of signatures, those of functions among `objects` last.
+
+    `origin` maps parameter names to (variable, permutation, shape), `variables` are the keys in the
+    checkpoint of the variables of `objects`.
+    """
     target = folder / FOLDER
     target.mkdir(parents=True)
     kept: dict[str, np.ndarray] = {}
     manifest = []
-    for number, signature in enumerate(signatures):
-        program = programs[signature.name]
+    files: dict[int, str] = {}
+    for signature, program in zip(signatures, programs, strict=True):
+        state = {f"module.{name}": i for name, i in signature.state.items()}
         places: dict[str, dict] = {}
         for name, tensor in program.state_dict.items():
-            if name in origin:
+            if name in state:
+                places[name] = {"state": state[name]}
+            elif name in origin:
                 label, permutation, shape = origin[name]
-                places[name] = {"variable": label, "permutation": permutation, "shape": shape}
+                key = variable_key(label)
+                places[name] = {"variable": key, "permutation": permutation, "shape": shape}
             else:
                 places[name] = {"array": _keep(kept, tensor)}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the weights are incomplete, which is the point
-            torch.export.save(_without_weights(program), target / f"{number}.pt2")
+        if id(program) not in files:
+            files[id(program)] = f"{len(files)}.pt2"
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that the weights are incomplete: the point
+                torch.export.save(_without_weights(program), target / files[id(program)])
         manifest.append(
             {
                 "name": signature.name,
+                "program": files[id(program)],
                 "inputs": [info.to_json() for info in signature.inputs],
                 "outputs": [info.to_json() for info in _output_infos(program, signature.outputs)],
+                "updates": list(signature.updates),
                 "weights": places,
             }
         )
     write_arrays(target / "weights.npz", kept)
-    content = {"format": _FORMAT, "signatures": manifest}
+    count = len(signatures) - len(objects.traces())
+    described = objects.to_json()
+    for variable, key in zip(described["variables"], variables, strict=True):
+        variable["key"] = key
+    content = {
+        "format": _FORMAT,
+        "signatures": manifest[:count],
+        "traces": manifest[count:],
+        "objects": described,
+    }
     (target / "signatures.json").write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -66,7 +90,7 @@ def _output_infos(program: torch.export.ExportedProgram, names) -> list[TensorIn
     """Names, dtypes and shapes of the outputs; sizes that depend on the inputs are None."""
     (results,) = next(n for n in program.graph.nodes if n.op == "output").args
     infos = []
-    for name, node in zip(names, results, strict=True):
+    for name, node in zip(names, results, strict=False):
         value = node.meta["val"]
         shape = tuple(int(s) if isinstance(s, int) else None for s in value.shape)
         infos.append(TensorInfo(name, dtype_name(value.dtype), shape))
@@ -107,21 +131,43 @@ def _like(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
 
 @dataclass
 class LoadedSignature:
-    """A signature of an exported SavedModel that runs in torch."""
+    """A signature (or a trace of a function) of an exported SavedModel, which runs in torch.
+
+    Attributes:
+        state: parameters of the program that are variables of the saved objects, by position.
+        updates: the variables whose new values the program returns after the outputs.
+    """
 
     name: str
     inputs: list[TensorInfo]
     outputs: list[TensorInfo]
     program: torch.export.ExportedProgram
+    state: Mapping[str, int] = field(default_factory=dict)
+    updates: Sequence[int] = ()
 
-    def __post_init__(self):
-        self._module = self.program.module(check_guards=False)
+    @functools.cached_property
+    def _module(self) -> torch.nn.Module:
+        return self.program.module(check_guards=False)
 
     def __call__(self, *tensors: torch.Tensor) -> dict[str, torch.Tensor]:
         """Runs it on tensors in the order of `inputs`."""
         with torch.no_grad():
             results = self._module(*tensors)
-        return {info.name: t for info, t in zip(self.outputs, results, strict=True)}
+        return {info.name: t for info, t in zip(self.outputs, results, strict=False)}
+
+
+@dataclass
+class Loaded:
+    """A SavedModel that this package wrote: what `write` got.
+
+    `objects` is the description of the saved objects (`export.objects.Objects.to_json`), `values`
+    holds the values of their variables, `traces` the graphs of their functions.
+    """
+
+    signatures: dict[str, LoadedSignature]
+    traces: list[LoadedSignature]
+    objects: dict
+    values: list[torch.Tensor]
 
 
 def is_own(folder: str | Path) -> bool:
@@ -135,35 +181,56 @@ def load(folder: str | Path) -> dict[str, LoadedSignature]:
     Raises:
         OSError: if it has none, or files are missing.
     """
+    return read(folder).signatures
+
+
+def read(folder: str | Path) -> Loaded:
+    """All of a SavedModel that this package wrote, without TensorFlow.
+
+    Raises:
+        OSError: if it was not written by it, or files are missing.
+    """
     folder = Path(folder)
     source = folder / FOLDER
     if not is_own(folder):
         raise OSError(f"{str(folder)!r} was not written by this package")
     manifest = json.loads((source / "signatures.json").read_text(encoding="utf-8"))
-    if manifest["format"] > _FORMAT:
-        raise ValueError(f"{str(folder)!r} was written by a newer version of this package")
+    if manifest["format"] != _FORMAT:
+        raise ValueError(f"{str(folder)!r} was written by another version of this package")
     checkpoint = Checkpoint(folder / "variables" / "variables")
     with np.load(source / "weights.npz", allow_pickle=False) as file:
         kept = dict(file)
+    values = [
+        torch.from_numpy(np.array(checkpoint.read(v["key"]))).reshape(v["shape"])
+        for v in manifest["objects"]["variables"]
+    ]
     tensors: dict[str, torch.Tensor] = {}  # shared by all signatures
 
     def weight(place: dict, like: torch.Tensor) -> torch.Tensor:
+        if "state" in place:
+            return values[place["state"]]
         key = json.dumps(place)
         if key not in tensors:
             tensors[key] = _weight(place, like, checkpoint, kept)
         return _like(like, tensors[key])
 
-    loaded = {}
-    for number, entry in enumerate(manifest["signatures"]):
-        program = torch.export.load(source / f"{number}.pt2")
-        for name, tensor in list(program.state_dict.items()):
-            program._state_dict[name] = weight(entry["weights"][name], tensor)
+    def program(entry: dict) -> LoadedSignature:
+        found = torch.export.load(source / entry["program"])
+        for name, tensor in list(found.state_dict.items()):
+            found._state_dict[name] = weight(entry["weights"][name], tensor)
         inputs, outputs = (
             [TensorInfo.of((i["name"], i["dtype"], i["shape"])) for i in entry[part]]
             for part in ("inputs", "outputs")
         )
-        loaded[entry["name"]] = LoadedSignature(entry["name"], inputs, outputs, program)
-    return loaded
+        state = {n: p["state"] for n, p in entry["weights"].items() if "state" in p}
+        return LoadedSignature(entry["name"], inputs, outputs, found, state, entry["updates"])
+
+    return Loaded(
+        {entry["name"]: program(entry) for entry in manifest["signatures"]},
+        [program(entry) for entry in manifest["traces"]],
+        manifest["objects"],
+        values,
+    )
 
 
 def _weight(place, like: torch.Tensor, checkpoint: Checkpoint, kept) -> torch.Tensor:
@@ -172,7 +239,7 @@ def _weight(place, like: torch.Tensor, checkpoint: Checkpoint, kept) -> torch.Te
         if like.dtype == torch.bfloat16:
             return torch.from_numpy(array).view(torch.bfloat16).reshape(like.shape)
         return torch.from_numpy(array).reshape(like.shape)
-    array = np.asarray(checkpoint.read(variable_key(place["variable"])))
+    array = np.asarray(checkpoint.read(place["variable"]))
     permutation = place["permutation"]
     if permutation is not None:
         # the variable lies permuted: undo it, from the shape that the permuted parameter had
@@ -182,6 +249,6 @@ def _weight(place, like: torch.Tensor, checkpoint: Checkpoint, kept) -> torch.Te
 
 
 def variable_key(label: str) -> str:
-    """The key in the checkpoint of a variable in the dictionary ``weights`` of the root object."""
+    """The key in the checkpoint of a weight that is no variable of the saved objects."""
     escaped = label.replace(".", "..").replace("/", ".S")
-    return f"weights/{escaped}/.ATTRIBUTES/VARIABLE_VALUE"
+    return f"_export_weights/{escaped}/.ATTRIBUTES/VARIABLE_VALUE"

@@ -29,7 +29,8 @@ class _Flat(torch.nn.Module):
     def __init__(self, module: torch.nn.Module, signature: Signature):
         super().__init__()
         self.module = module
-        self._name, self._count = signature.name, len(signature.outputs)
+        self._name = signature.name
+        self._count = len(signature.outputs) + len(signature.updates)
 
     def forward(self, *inputs):
         outputs = [t for t in pytree.tree_leaves(self.module(*inputs)) if t is not None]
@@ -174,7 +175,9 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, signature: Sig
                 None,
                 verbose=False,
                 input_names=[f"in_{i}" for i in range(len(signature.inputs))],
-                output_names=[f"out_{i}" for i in range(len(signature.outputs))],
+                output_names=[
+                    f"out_{i}" for i in range(len(signature.outputs) + len(signature.updates))
+                ],
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=True,

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -18,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from torchtf._saved_objects import Description, Restored, restore
 from torchtf.core import dtypes, errors, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import Tensor
+from torchtf.module import Module
 
 ASSETS_DIRECTORY = "assets"
 ASSETS_KEY = "saved_model_assets"
@@ -123,7 +126,8 @@ def save(obj, export_dir: str, signatures=None, options: SaveOptions | None = No
         export_dir: the folder to write; replaced when everything went well, else as it was.
         signatures: a `tf.function` with an input signature, a concrete function, or a dict of
             them by signature key. Without it, the only such function among the attributes of
-            `obj`, or the call of a Keras model.
+            `obj`, or the call of a Keras model. The variables and functions of a `tf.Module` are
+            saved in any case, with the graphs that were traced.
         options: `SaveOptions`.
 
     Raises:
@@ -139,12 +143,14 @@ def _export(obj, export_dir, signatures, keep_references=None):
     import export
 
     functions = _functions(obj, signatures)
-    if not functions:
+    is_module = isinstance(obj, Module)
+    if not functions and not is_module:
         raise NotImplementedError(
             f"{obj!r} has no function to export: pass signatures=, for instance "
             "signatures=model.call.get_concrete_function(tf.TensorSpec(...))"
         )
-    exported = [signature_of(key, function) for key, function in functions.items()]
+    description = Description(obj if is_module else None)
+    exported = [signature_of(key, function, description) for key, function in functions.items()]
     assets = (
         [v.asset_path for v in vars(obj).values() if isinstance(v, Asset)]
         if hasattr(obj, "__dict__")
@@ -152,7 +158,11 @@ def _export(obj, export_dir, signatures, keep_references=None):
     )
     try:
         return export.export_saved_model(
-            exported, os.fspath(export_dir), assets=assets, keep_references=keep_references
+            exported,
+            os.fspath(export_dir),
+            assets=assets,
+            objects=description.objects,
+            keep_references=keep_references,
         )
     except OSError as error:
         raise _file_error(error) from error
@@ -276,7 +286,9 @@ def _default_function(obj):
         if isinstance(value, polymorphic.Function) and value.input_signature is not None:
             value = value.get_concrete_function()
         if isinstance(value, concrete.ConcreteFunction) and value not in found:
-            found.append(value)
+            with contextlib.suppress(ValueError):  # what returns no tensors is no signature
+                _outputs(name, value)
+                found.append(value)
     if _is_keras_model(obj):
         return found[0] if len(found) == 1 else keras_function(obj)
     return found[0] if len(found) == 1 else None
@@ -320,40 +332,15 @@ def keras_function(model, batch_size: int | None = None):
     return call.get_concrete_function(specs)
 
 
-def signature_of(key: str, concrete):
+def signature_of(key: str, concrete, description: Description | None = None):
     """An `export.Signature` for a concrete function, with TensorFlow's names.
 
     Raises:
         ValueError: for an output that is no tensor.
     """
-    import export
-
-    module, _ = concrete.as_module()
-    inputs = [(name, spec.dtype.name, _sizes(spec)) for name, spec in _inputs(concrete)]
-    names = {
-        f"state_{i}": _variable_name(owner) for i, owner in enumerate(getattr(module, "owners", ()))
-    }
-    return export.Signature(
-        key,
-        module,
-        inputs,
-        _outputs(key, concrete),
-        weight_names={k: v for k, v in names.items() if v},
-    )
-
-
-def _sizes(spec: TensorSpec) -> list[int | None]:
-    if spec.shape.rank is None:
-        raise ValueError(
-            f"The input {spec.name!r} has an unknown rank: give tf.TensorSpec a shape, such as "
-            f"[None, 3]."
-        )
-    return spec.shape.as_list()
-
-
-def _variable_name(owner) -> str | None:
-    name = getattr(owner, "path", None) or getattr(owner, "name", None)
-    return name.removesuffix(":0") if isinstance(name, str) else None
+    names = [name for name, _ in _inputs(concrete)]
+    described = description or Description(None)
+    return described.signature(key, concrete, names, _outputs(key, concrete))
 
 
 def _inputs(concrete) -> list[tuple[str, TensorSpec]]:
@@ -418,9 +405,10 @@ def load(export_dir: str, tags=None, options: LoadOptions | None = None):
     """Loads a SavedModel (source: `tf.saved_model.load`).
 
     Returns:
-        An object whose `signatures` maps each key to a callable with `structured_input_signature`
-        and `structured_outputs`; it takes tensors by name (a single one also by position) and
-        returns a dict of tensors.
+        An object with the variables, modules and functions of the saved one (a SavedModel that
+        TensorFlow wrote has its signatures alone), whose `signatures` maps each key to a callable
+        with `structured_input_signature` and `structured_outputs`; it takes tensors by name (a
+        single one also by position) and returns a dict of tensors.
 
     Raises:
         OSError: if there is no SavedModel.
@@ -443,18 +431,17 @@ def load(export_dir: str, tags=None, options: LoadOptions | None = None):
     from export import store
 
     if store.is_own(folder):
-        return _Loaded({key: _own(entry) for key, entry in store.load(folder).items()})
-    from export import client
+        loaded = store.read(folder)
+        root, graphs = restore(loaded)
+        signatures = {k: _own(loaded.signatures[k], graph) for k, graph in graphs.items()}
+    else:
+        from export import client
 
-    description = client.call("describe", folder=os.path.abspath(folder))
-    return _Loaded({key: _foreign(folder, key, entry) for key, entry in description.items()})
-
-
-class _Loaded:
-    """A loaded SavedModel."""
-
-    def __init__(self, signatures: dict[str, LoadedFunction]):
-        self.signatures = _SignatureMap(signatures)
+        description = client.call("describe", folder=os.path.abspath(folder))
+        root = Restored()
+        signatures = {key: _foreign(folder, key, entry) for key, entry in description.items()}
+    root.signatures = _SignatureMap(signatures)
+    return root
 
 
 class _SignatureMap(Mapping):
@@ -559,14 +546,15 @@ def _spec(info) -> TensorSpec:
     return TensorSpec(info.shape, dtypes.as_dtype(info.dtype), name=info.name)
 
 
-def _own(entry) -> LoadedFunction:
-    inputs = [_spec(info) for info in entry.inputs]
+def _own(entry, graph) -> LoadedFunction:
+    """A signature of our own: its graph, which shares its variables with the loaded objects."""
+    inputs, outputs = [_spec(i) for i in entry.inputs], [_spec(o) for o in entry.outputs]
 
     def run(tensors):
-        results = entry(*(tensors[spec.name].torch() for spec in inputs))
-        return {name: convert_to_tensor(t) for name, t in results.items()}
+        results = graph.call_flat([tensors[spec.name] for spec in inputs])
+        return dict(zip([spec.name for spec in outputs], results, strict=True))
 
-    return LoadedFunction(entry.name, inputs, [_spec(info) for info in entry.outputs], run)
+    return LoadedFunction(entry.name, inputs, outputs, run)
 
 
 def _foreign(folder: str, key: str, entry: dict) -> LoadedFunction:

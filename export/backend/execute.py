@@ -40,9 +40,14 @@ def _array(tensor) -> np.ndarray:
 
 
 def run_saved_model(
-    folder: str, signature: str, inputs: str, outputs: str, repeat: int = 0
+    folder: str, signature: str, inputs: str, outputs: str, repeat: int = 0, fresh: bool = False
 ) -> dict:
-    """Calls a signature; returns the seconds of one call, the best of `repeat`."""
+    """Calls a signature; returns the seconds of one call, the best of `repeat`.
+
+    `fresh` loads the model anew: calls change the variables of the loaded one.
+    """
+    if fresh:
+        _models.clear()
     function = _load(folder).signatures[signature]
     arguments = {name: _tensor(array) for name, array in _read(inputs).items()}
     results = function(**arguments)

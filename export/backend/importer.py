@@ -30,12 +30,14 @@ class Importer:
     """An ONNX model, ready to be called inside a `tf.function`.
 
     `importer(tensors)` takes the graph inputs in order and returns its outputs in logical axis
-    order.
+    order. `live` are variables that keep changing, by the names of their initializers: they are
+    read at each call, and nothing that depends on them is computed ahead.
     """
 
-    def __init__(self, path: str, weights: Weights):
+    def __init__(self, path: str, weights: Weights, live: dict[str, tf.Variable] | None = None):
         self.model = onnx.load(path)
         self.weights = weights
+        self.live = live or {}
         self.initializers = {
             t.name: Constant(numpy_helper.to_array(t), weights.tensor, t.name)
             for t in self.model.graph.initializer
@@ -48,6 +50,7 @@ class Importer:
     def __call__(self, tensors: list) -> list:
         graph = self.model.graph
         scope: dict[str, Any] = dict(self.initializers)
+        scope.update((name, Value(v.read_value())) for name, v in self.live.items())
         for info, tensor in zip(graph.input, tensors, strict=True):
             scope[info.name] = Value(tensor, nonnegative=tensor.dtype.is_unsigned)
         self._scopes = [scope]

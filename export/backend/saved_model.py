@@ -2,62 +2,114 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from ..errors import ExportError
 from .importer import ConversionError, Importer
+from .objects import Tree, function, spec
 from .operators import UnsupportedOperator
 from .weights import Weights
 
 _PLUMBING = {"Const", "Identity", "Placeholder", "NoOp", "ReadVariableOp"}
 
 
-def save(signatures: list[dict], folder: str, assets: Sequence[str] = ()) -> dict:
-    """Writes the SavedModel of `signatures` (name, onnx, inputs, outputs, weight_names) to
-    `folder`.
+def save(
+    signatures: list[dict],
+    folder: str,
+    assets: Sequence[str] = (),
+    traces: list[dict] | None = None,
+    objects: dict | None = None,
+    values: str | None = None,
+) -> dict:
+    """Writes the SavedModel of `signatures` to `folder`.
+
+    Args:
+        signatures: each with name, onnx, inputs, outputs, weight_names, state and updates.
+        folder: where to.
+        assets: files to copy.
+        traces: the graphs of the functions among `objects`, described as signatures are.
+        objects: `export.objects.Objects.to_json`.
+        values: the file with the values of the variables of `objects`.
 
     Returns:
-        For each variable which parameter it is, and the histogram of operators by signature.
+        For each variable which parameter it is, the histogram of operators by signature, and the
+        keys in the checkpoint of the variables of `objects`.
 
     Raises:
         ExportError: naming the operator and layer that TensorFlow has no form of.
     """
-    weights = Weights()
-    functions = {s["name"]: _function(s, weights) for s in signatures}
-    root = tf.Module()
-    root.weights = weights.weights
-    root.signature_functions = list(functions.values())
-    root.asset_files = [tf.saved_model.Asset(path) for path in assets]
+    weights, traces = Weights(), traces or []
+    arrays = dict(np.load(values, allow_pickle=False)) if values else {}
+    tree = Tree(objects or {"nodes": [], "variables": []}, arrays)
+    changing = {i for s in (*signatures, *traces) for i in s["updates"]}
+    functions = {
+        s["name"]: _signature_function(
+            s, *_implementation(s, weights, tree, lambda i: i in changing)
+        )
+        for s in signatures
+    }
+
+    def restored(node):
+        mine = [traces[t["number"]] for t in node["traces"]]
+        made = [_implementation(t, weights, tree, lambda i: True)[0] for t in mine]
+        with _named_errors(node["name"]):
+            return function(node, made, [t["inputs"] for t in mine])
+
+    root = tree.root(restored)
+    root._export_weights = weights.weights
+    root._export_variables = tree.variables
+    root._export_functions = list(functions.values())
+    root._export_assets = [tf.saved_model.Asset(path) for path in assets]
     options = tf.saved_model.SaveOptions(save_debug_info=False)
     tf.saved_model.save(root, folder, signatures=functions, options=options)
     return {
         "weights": weights.origin,
-        "operators": {
-            name: dict(_histogram(function).most_common()) for name, function in functions.items()
-        },
+        "variables": tree.keys(folder),
+        "operators": {name: dict(_histogram(f).most_common()) for name, f in functions.items()},
     }
 
 
-def _function(signature: dict, weights: Weights):
-    weights.names = signature["weight_names"]
-    importer = Importer(signature["onnx"], weights)
-    specs = [
-        tf.TensorSpec(i["shape"], i["dtype"], _argument(i["name"])) for i in signature["inputs"]
-    ]
+def _implementation(signature: dict, weights: Weights, tree: Tree, is_live: Callable):
+    """A Python function of flat tensors that builds an imported graph, and its specs."""
+    state = {name: tree.variables[i] for name, i in signature["state"].items()}
+    live = {n: state[n] for n, i in signature["state"].items() if is_live(i)}
+    importer = Importer(signature["onnx"], weights, live)
+    updated = [tree.variables[i] for i in signature["updates"]]
 
-    def function(*tensors):
+    def implementation(tensors):
+        weights.names, weights.shared = signature["weight_names"], state
         results = importer(list(tensors))
+        count = len(results) - len(updated)
+        results = [tf.identity(t) for t in results[:count]] + results[count:]
+        for variable, value in zip(updated, results[count:], strict=True):
+            variable.assign(value)
+        return results[:count]
+
+    return implementation, [spec({**i, "name": _argument(i["name"])}) for i in signature["inputs"]]
+
+
+def _signature_function(signature: dict, implementation: Callable, specs: list):
+    def call(*tensors):
+        results = implementation(tensors)
         return {
             name: tf.identity(t, name=_argument(name))
             for name, t in zip(signature["outputs"], results, strict=True)
         }
 
-    try:
-        traced = tf.function(function, input_signature=specs, autograph=False)
+    with _named_errors(signature["name"]):
+        traced = tf.function(call, input_signature=specs, autograph=False)
         return traced.get_concrete_function()
+
+
+@contextlib.contextmanager
+def _named_errors(name: str) -> Iterator[None]:
+    try:
+        yield
     except (UnsupportedOperator, ConversionError) as error:
         reason = (
             getattr(error, "reason", "")
@@ -65,8 +117,7 @@ def _function(signature: dict, weights: Weights):
             or "TensorFlow has no form of it"
         )
         raise ExportError(
-            f"signature {signature['name']!r}: the ONNX operator {error.op} of layer "
-            f"{error.name!r} "
+            f"signature {name!r}: the ONNX operator {error.op} of layer {error.name!r} "
             f"cannot be converted: {reason.splitlines()[0][:500]}"
         ) from error
 

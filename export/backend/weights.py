@@ -23,10 +23,14 @@ class Weights:
         self._found: dict[tuple, str] = {}
         self.origin: dict[str, tuple[str, list[int] | None, list[int]]] = {}
         self.names: dict[str, str] = {}  # of a parameter in variables/, if not its own
+        self.shared: dict[str, tf.Variable] = {}  # parameters that are variables of the user's
 
     def tensor(self, array: np.ndarray, name: str | None, permutation) -> tf.Tensor:
         if tf.executing_eagerly():  # constant folding
             return tf.constant(array)
+        shared = self.shared.get(name or "")
+        if shared is not None and permutation in (None, tuple(range(array.ndim))):
+            return shared.read_value()
         floating = array.dtype.kind in "fc" or array.dtype.name == "bfloat16"
         is_parameter = name is not None and array.ndim > 0 and floating
         if not is_parameter and array.nbytes <= LARGE:

@@ -378,8 +378,9 @@ class ConcreteFunction:
         """The graph as a module whose variables and outer tensors are its buffers.
 
         Returns:
-            The module, which takes the flat arguments and returns the flat tuple of results, and
-            example arguments of the signature's shapes (2 for an open size).
+            The module, which takes the flat arguments and returns the flat tuple of results and the
+            new values of the variables written, and example arguments of the signature's shapes
+            (2 for an open size).
         """
         examples = [
             torch.zeros([2 if s is None else s for s in spec.shape], dtype=spec.dtype.torch)
@@ -388,8 +389,9 @@ class ConcreteFunction:
         from torchtf.function.shipping import shippable
 
         body = shippable(self.graph_module)
-        module = GraphWithState(body, self._captures, len(examples), self._count)
-        return module, examples
+        written = [(i, o) for i, o in enumerate(self._written) if not graph.is_private(o)]
+        kept = [*range(self._count), *[self._count + i for i, _ in written]]
+        return GraphWithState(body, self._captures, kept, [o for _, o in written]), examples
 
 
 class BySizes:
@@ -438,12 +440,20 @@ class BySizes:
 
 
 class GraphWithState(torch.nn.Module):
-    """A traced graph with what it captured as buffers; variables keep their names."""
+    """A traced graph with what it captured as buffers.
 
-    def __init__(self, module, captures, n_inputs: int, n_outputs: int):
+    Args:
+        body: the graph.
+        captures: its inputs after the arguments.
+        kept: which of its results to return.
+        written: the variables that the last of these are new values of.
+    """
+
+    def __init__(self, body, captures, kept: Sequence[int], written: Sequence = ()):
         super().__init__()
-        self.body = module
-        self.n_outputs = n_outputs
+        self.body = body
+        self.kept = list(kept)
+        self.written = list(written)
         self.owners = [c.owner for c in captures]
         self.state_names = []
         for i, capture in enumerate(captures):
@@ -453,7 +463,8 @@ class GraphWithState(torch.nn.Module):
 
     def forward(self, *inputs):
         state = [getattr(self, name) for name in self.state_names]
-        return tuple(self.body(*inputs, *state)[: self.n_outputs])
+        results = self.body(*inputs, *state)
+        return tuple(results[i] for i in self.kept)
 
 
 class _Leaf:

@@ -1,0 +1,157 @@
+"""Variables and functions of a saved `tf.Module`: torchtf and TensorFlow find them where they were."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import torchtf as tf
+
+X = np.float32([[1, 2, 3]])
+
+
+class Layer(tf.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.w = tf.Variable(np.arange(3 * size, dtype=np.float32).reshape(3, size) / 10, name="w")
+
+    def __call__(self, x):
+        return x @ self.w
+
+
+class Model(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = [Layer(3), Layer(2)]
+        self.scale = tf.Variable(1.0)
+        self.calls = tf.Variable(0, trainable=False, name="calls")
+        self.table = {"bias": tf.Variable([1.0, 2.0])}
+
+    @tf.function
+    def __call__(self, x, squared=False):
+        self.calls.assign_add(1)
+        for layer in self.layers:
+            x = layer(x)
+        y = x * self.scale + self.table["bias"]
+        return {"y": y * y if squared else y, "parts": [self.calls + 0]}
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.float32)])
+    def rescale(self, value):
+        self.scale.assign(value)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
+    def serve(self, x):
+        return {"scaled": x * self.scale}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    model = Model()
+    model(tf.constant(X))
+    model(tf.constant(np.tile(X, (2, 1))))
+    model(tf.constant(X), squared=True)
+    path = str(tmp_path_factory.mktemp("functions") / "1")
+    tf.saved_model.save(model, path, signatures={"serve": model.serve})
+    return path
+
+
+# The same text runs in both; the model was called three times before it was saved.
+USE = """
+def use(tf, folder, x):
+    model = tf.saved_model.load(folder)
+    seen = [model(tf.constant(x)), model(tf.constant(x), squared=True)]
+    model.rescale(tf.constant(2.0))
+    seen += [model(tf.constant(x)), model.calls, model.layers[1].w, model.table["bias"]]
+    seen += [model.signatures["serve"](x=tf.constant(x))["scaled"]]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(tf.constant(x))["y"] ** 2)
+    seen += tape.gradient(loss, [model.scale, model.layers[0].w])
+    for wrong in ((tf.constant(x[0]),), (tf.constant(x), 3)):
+        try:
+            model(*wrong)
+        except ValueError as error:
+            seen.append(str(error)[:60])
+    flat = tf.nest.flatten(seen)
+    return [v if isinstance(v, str) else v.numpy().tolist() for v in flat] + [
+        callable(model), callable(model.layers[0]), len(model.layers), list(model.signatures),
+        model.scale.trainable, model.calls.trainable,
+    ]
+"""
+
+
+def test_both_load_the_same(folder, run_python):
+    space: dict = {}
+    exec(USE, space)
+    mine = space["use"](tf, folder, X)
+    code = f"import json, numpy as np, tensorflow as tf\n{USE}\n"
+    code += f"print(json.dumps(use(tf, {folder!r}, np.float32({X.tolist()}))))"
+    theirs = json.loads(run_python(code).splitlines()[-1])
+    assert len(mine) == len(theirs)
+    for a, b in zip(mine, theirs, strict=True):
+        if isinstance(a, (str, bool)) or a is None or (isinstance(a, list) and "serve" in a):
+            assert a == b
+        else:
+            np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_a_loaded_model_is_part_of_a_program(folder, tmp_path):
+    model = tf.saved_model.load(folder)
+    want = model(tf.constant(X))["y"].numpy()
+    assert {v.name for v in model.trainable_variables} == {"w:0", "Variable:0"}
+
+    @tf.function
+    def around(x):
+        return model(x)["y"] + 1
+
+    np.testing.assert_allclose(around(tf.constant(X)).numpy(), want + 1, rtol=1e-6)
+    model.rescale(3.0)
+    changed = model(tf.constant(X))["y"].numpy()
+    tf.saved_model.save(model, str(tmp_path / "again"))
+    again = tf.saved_model.load(str(tmp_path / "again"))
+    np.testing.assert_allclose(again(tf.constant(X))["y"].numpy(), changed, rtol=1e-6)
+    with pytest.raises(ValueError, match="Could not find matching concrete function"):
+        again(tf.constant(X[0]))
+
+
+def test_a_function_never_traced_has_no_graph(tmp_path):
+    class Idle(tf.Module):
+        @tf.function
+        def idle(self, x):
+            return x
+
+    module = Idle()
+    module.v = tf.Variable([1.0, 2.0])
+    tf.saved_model.save(module, str(tmp_path / "m"))
+    loaded = tf.saved_model.load(str(tmp_path / "m"))
+    assert loaded.v.numpy().tolist() == [1, 2] and not loaded.signatures
+    with pytest.raises(ValueError, match="Found zero restored functions"):
+        loaded.idle(tf.constant(1.0))
+
+
+def test_a_checkpoint_of_the_module_reads_its_variables(folder):
+    model = Model()
+    model.scale.assign(7.0)
+    tf.train.Checkpoint(model).restore(f"{folder}/variables/variables").expect_partial()
+    assert model.scale.numpy() == 1 and model.calls.numpy() == 3
+
+
+def test_a_signature_that_writes(tmp_path):
+    class Counter(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.total = tf.Variable(tf.zeros([3]), name="total")
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32)])
+        def add(self, x):
+            return {"total": self.total.assign_add(tf.reduce_sum(x, 0))}
+
+    module = Counter()
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures={"add": module.add})
+    loaded = tf.saved_model.load(str(tmp_path / "m"))
+    for step in (1, 2):
+        got = loaded.signatures["add"](tf.constant(X))["total"]
+        np.testing.assert_allclose(got.numpy(), X[0] * step)
+    np.testing.assert_allclose(loaded.total.numpy(), X[0] * 2)
+    assert module.total.numpy().tolist() == [0, 0, 0]

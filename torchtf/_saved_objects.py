@@ -1,0 +1,464 @@
+"""The objects of a SavedModel: what `export` needs to know of them, and objects made of that again.
+
+* `Description` walks the attributes of a `tf.Module` as TensorFlow's `save` does: variables,
+  modules, lists, tuples and dicts of them, and each `tf.function` with the graphs that were traced
+  of it (one with an input signature is traced now).
+* `restore` makes objects with the same attributes. Their functions run the stored graphs; arguments
+  that none of them was traced for raise.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+
+import torch
+
+from torchtf.core import dtypes, nest
+from torchtf.core.specs import TensorSpec
+from torchtf.core.tensor import Tensor
+from torchtf.core.variable import Variable
+from torchtf.function.concrete import _LEAF, ConcreteFunction
+from torchtf.function.polymorphic import Function
+from torchtf.function.trace import Capture, Traced, order_placeholders
+from torchtf.module import Module
+from torchtf.train import _trackable
+
+
+# --- describing ------------------------------------------------------------
+class Description:
+    """The `export.objects.Objects` of a module, and the signatures that share its variables.
+
+    Args:
+        root: a `tf.Module`; None for a model that is its signatures alone.
+
+    Raises:
+        NotImplementedError: for a function whose arguments or results have no form in a file.
+    """
+
+    def __init__(self, root: Module | None):
+        from export import objects
+
+        self._kinds = objects
+        self.objects = objects.Objects()
+        self._numbers: dict[int, int] = {}
+        self._variables: dict[int, int] = {}
+        self._kept: list = []  # what is known by its identity must live
+        self._functions: list[tuple] = []
+        self._modules: dict[int, torch.nn.Module] = {}
+        if root is not None:
+            self._visit(root)
+        # all variables are known before the graphs that use them are described
+        for node, function in self._functions:
+            node.traces = [self._trace(c) for c in _traces(function)]
+
+    def _visit(self, value) -> int | None:
+        number = self._numbers.get(id(value))
+        if number is not None:
+            return number
+        node = self._node(value)
+        if node is None:
+            return None
+        number = self._numbers[id(value)] = len(self.objects.nodes)
+        self._kept.append(value)
+        self.objects.nodes.append(node)
+        for name, child in _children(value).items():
+            found = self._visit(child)
+            if found is not None:
+                node.children[name] = found
+        return number
+
+    def _node(self, value):
+        kinds = self._kinds
+        if _trackable.is_variable(value):
+            return kinds.Node("variable", variable=self._variable(value))
+        if isinstance(value, (Function, ConcreteFunction)):
+            node = kinds.Node("function", name=value.name)
+            self._functions.append((node, value))
+            if isinstance(value, Function):
+                node.parameters = _parameters(value)
+                node.input_signature = _input_signature(value)
+            else:
+                node.parameters = [
+                    kinds.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+                    for n in value._parameters
+                ]
+            return node
+        if isinstance(value, (list, tuple, dict)):
+            kind = next(k for k in (list, tuple, dict) if isinstance(value, k))
+            return kinds.Node(kind.__name__)
+        return kinds.Node("module") if _trackable.children(value) or _functions(value) else None
+
+    def _variable(self, owner) -> int:
+        """The position of a variable among those of the model."""
+        number = self._variables.get(id(owner))
+        if number is None:
+            number = self._variables[id(owner)] = len(self.objects.variables)
+            self._kept.append(owner)
+            value = owner._trace_get()
+            if not isinstance(value, torch.Tensor):
+                raise NotImplementedError(
+                    f"the variable {owner.name!r} holds strings, which cannot be exported"
+                )
+            self.objects.variables.append(
+                self._kinds.StateVariable(
+                    _name(owner) or "variable", value.detach(), owner.trainable
+                )
+            )
+        return number
+
+    def _trace(self, concrete: ConcreteFunction):
+        from export import structure
+
+        signature = self.signature(concrete.name, concrete)
+        return self._kinds.Trace(
+            signature,
+            structure.encode(concrete.structured_input_signature, _is_spec),
+            structure.encode(concrete.structured_outputs, _is_spec),
+        )
+
+    def signature(self, name: str, concrete: ConcreteFunction, inputs=None, outputs=None):
+        """The `export.Signature` of a graph.
+
+        Args:
+            name: its key.
+            concrete: the graph.
+            inputs, outputs: the names of both; those of its arguments, and numbers, by default.
+        """
+        import export
+
+        module = self._modules.get(id(concrete))
+        if module is None:
+            module, _ = concrete.as_module()
+            self._modules[id(concrete)] = module
+            self._kept.append(concrete)
+        updates = [self._variable(owner) for owner in module.written]
+        state = {
+            f"state_{i}": self._variables[id(owner)]
+            for i, owner in enumerate(module.owners)
+            if id(owner) in self._variables
+        }
+        names = {f"state_{i}": _name(owner) for i, owner in enumerate(module.owners)}
+        specs = concrete._input_specs
+        return export.Signature(
+            name,
+            module,
+            [
+                (given, spec.dtype.name, _sizes(spec))
+                for given, spec in zip(
+                    inputs or _distinct(s.name for s in specs), specs, strict=True
+                )
+            ],
+            outputs or [f"output_{i}" for i in range(len(concrete._output_specs))],
+            weight_names={k: v for k, v in names.items() if v},
+            state=state,
+            updates=updates,
+        )
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """The names, numbered where one comes again."""
+    found: list[str] = []
+    for name in names:
+        number, given = 0, name
+        while given in found:
+            number += 1
+            given = f"{name}_{number}"
+        found.append(given)
+    return found
+
+
+def _sizes(spec: TensorSpec) -> list[int | None]:
+    if spec.shape.rank is None:
+        raise ValueError(
+            f"The input {spec.name!r} has an unknown rank: give tf.TensorSpec a shape, such as "
+            f"[None, 3]."
+        )
+    return spec.shape.as_list()
+
+
+def _name(owner) -> str:
+    """The name of a variable without TensorFlow's output number; "" if it has none."""
+    name = getattr(owner, "path", None) or getattr(owner, "name", None)
+    return name.removesuffix(":0") if isinstance(name, str) else ""
+
+
+def _is_spec(value) -> bool:
+    return isinstance(value, TensorSpec)
+
+
+def _functions(value) -> dict[str, Function | ConcreteFunction]:
+    """The functions among the attributes of an object, methods included."""
+    if not isinstance(value, Module):
+        return {}
+    found = {}
+    for name in sorted({*dir(type(value)), *vars(value)}):
+        if isinstance(inspect.getattr_static(type(value), name, None), property):
+            continue
+        attribute = getattr(value, name, None)
+        if isinstance(attribute, (Function, ConcreteFunction)):
+            found[name] = attribute
+    return found
+
+
+def _children(value) -> dict:
+    if isinstance(value, (Function, ConcreteFunction)):
+        return {}
+    found = _trackable.children(value)
+    if isinstance(value, (list, tuple)):
+        return {str(i): v for i, v in enumerate(value) if str(i) in found}
+    return found | _functions(value)
+
+
+def _traces(function) -> list[ConcreteFunction]:
+    """The graphs of a function."""
+    if isinstance(function, ConcreteFunction):
+        return [function]
+    if function.input_signature is not None:
+        return [function.get_concrete_function()]
+    return list(function._concrete)
+
+
+def _parameters(function: Function) -> list:
+    from export import structure
+    from export.objects import Parameter
+
+    found = []
+    for p in function._signature.parameters.values():
+        default = None
+        if p.default is not p.empty:
+            try:
+                default = structure.encode(p.default, lambda v: False)
+            except NotImplementedError:
+                default = {"value": None}
+        found.append(Parameter(p.name, int(p.kind), default))
+    return found
+
+
+def _input_signature(function: Function):
+    from export import structure
+
+    if function.input_signature is None:
+        return None
+    specs = nest.flatten(list(function.input_signature), True)
+    infos = [{"name": s.name, "dtype": s.dtype.name, "shape": s.shape.as_list()} for s in specs]
+    return structure.encode(list(function.input_signature), _is_spec), infos
+
+
+# --- restoring -------------------------------------------------------------
+class Restored(Module):
+    """An object of a loaded SavedModel; callable where the saved one was."""
+
+    def __init__(self):
+        super().__init__("restored")
+
+
+class RestoredFunction(Function):
+    """A function whose graphs come from a SavedModel."""
+
+    def __init__(self, name: str, sig: inspect.Signature, input_signature, graphs):
+        def call(*args, **kwargs):
+            raise NotImplementedError(
+                "the Python code of a function is not part of a SavedModel: it cannot run eagerly"
+            )
+
+        call.__name__ = call.__qualname__ = name
+        call.__signature__ = sig  # type: ignore[attr-defined]
+        super().__init__(call, name, input_signature, autograph=False)
+        self._concrete = list(graphs)
+
+    @property
+    def concrete_functions(self) -> list[ConcreteFunction]:
+        """The graphs that were saved."""
+        return list(self._concrete)
+
+    def _find_or_trace(self, key, args) -> ConcreteFunction:
+        found = self._cache.get(key)
+        if found is None:
+            found = next((c for c in self._concrete if self._fits(c, args)), None)
+            if found is None:
+                raise self._unknown(args)
+            self._cache[key] = found
+        return found
+
+    def _fits(self, concrete: ConcreteFunction, args) -> bool:
+        wanted_args, wanted_kwargs = concrete.structured_input_signature
+        wanted = dict(zip(concrete._parameters, wanted_args, strict=False)) | wanted_kwargs
+        given = dict(zip(self._parameter_names, args, strict=True))
+        return all(_matches(given.get(n), w) for n, w in wanted.items())
+
+    def _unknown(self, args) -> ValueError:
+        given = "\n    * ".join(f"{a!r}" for a in args)
+        if not self._concrete:
+            return ValueError("Found zero restored functions for caller function.")
+        options = "\n\n".join(
+            f"Option {i}:\n  {c.pretty_printed_signature(verbose=False)}"
+            for i, c in enumerate(self._concrete, 1)
+        )
+        return ValueError(
+            "Could not find matching concrete function to call loaded from the SavedModel. Got:\n"
+            f"  Positional arguments ({len(args)} total):\n    * {given}\n  Keyword arguments: {{}}"
+            f"\n\n Expected these arguments to match one of the following {len(self._concrete)} "
+            f"option(s):\n\n{options}"
+        )
+
+
+def _matches(value, want) -> bool:
+    """Whether an argument is what a graph was traced for."""
+    if isinstance(want, TensorSpec):
+        if isinstance(value, TensorSpec):
+            return want.dtype is value.dtype and want.shape.is_compatible_with(value.shape)
+        if not hasattr(value, "dtype"):
+            return False
+        same = dtypes.as_dtype(value.dtype) is want.dtype
+        return same and want.shape.is_compatible_with(value.shape)
+    children = nest.children(want)
+    if children is None:
+        return type(value) is type(want) and value == want
+    parts = nest.children(value)
+    if parts is None or len(parts) != len(children):
+        return False
+    return all(k == n and _matches(v, w) for (n, w), (k, v) in zip(children, parts, strict=True))
+
+
+def restore(loaded):
+    """The root object of an `export.store.Loaded`, and its graphs as concrete functions by key.
+
+    Returns:
+        The root, and for each signature its graph.
+    """
+    made = _Restoration(loaded)
+    root = made.object(0) if loaded.objects["nodes"] else Restored()
+    return root, {k: made.concrete(entry, *_flat(entry)) for k, entry in loaded.signatures.items()}
+
+
+def _flat(entry):
+    """A graph of flat arguments: its parameters, arguments and results."""
+    specs = [_spec(info) for info in entry.inputs]
+    return [s.name for s in specs], (tuple(specs), {}), [_spec(info) for info in entry.outputs]
+
+
+def _spec(info) -> TensorSpec:
+    return TensorSpec(info.shape, dtypes.as_dtype(info.dtype), name=info.name)
+
+
+class _Restoration:
+    def __init__(self, loaded):
+        self._loaded = loaded
+        self._nodes = loaded.objects["nodes"]
+        self._variables = [
+            Variable(Tensor(value), trainable=v["trainable"], name=v["name"])
+            for value, v in zip(loaded.values, loaded.objects["variables"], strict=True)
+        ]
+        self._made: dict[int, object] = {}
+
+    def object(self, number: int):
+        if number in self._made:
+            return self._made[number]
+        node = self._nodes[number]
+        kind = node["kind"]
+        if kind == "module":
+            calls = any(name == "__call__" for name in node["children"])
+            made = self._made[number] = type("Restored", (Restored,), _CALL if calls else {})()
+        children = {name: self.object(child) for name, child in node["children"].items()}
+        if kind == "module":
+            for name, child in children.items():
+                setattr(made, name, child)
+        elif kind == "variable":
+            made = self._variables[node["variable"]]
+        elif kind == "function":
+            made = self._function(node)
+        else:
+            made = (
+                children
+                if kind == "dict"
+                else (list if kind == "list" else tuple)(children.values())
+            )
+        self._made[number] = made
+        return made
+
+    def _function(self, node) -> RestoredFunction:
+        from export import structure
+
+        parameters = [
+            inspect.Parameter(
+                p["name"],
+                inspect._ParameterKind(p["kind"]),
+                default=inspect.Parameter.empty
+                if p["default"] is None
+                else structure.decode(p["default"], iter(())),
+            )
+            for p in node["parameters"]
+        ]
+        input_signature = None
+        if node["input_signature"] is not None:
+            form, infos = node["input_signature"]
+            specs = [TensorSpec(i["shape"], dtypes.as_dtype(i["dtype"]), i["name"]) for i in infos]
+            input_signature = structure.decode(form, iter(specs))
+        names = [p.name for p in parameters]
+        graphs = []
+        for trace in node["traces"]:
+            entry = self._loaded.traces[trace["number"]]
+            inputs = structure.decode(trace["arguments"], map(_spec, entry.inputs))
+            outputs = structure.decode(trace["results"], map(_spec, entry.outputs))
+            graphs.append(self.concrete(entry, names, inputs, outputs))
+        return RestoredFunction(
+            node["name"], inspect.Signature(parameters), input_signature, graphs
+        )
+
+    def concrete(self, entry, parameters, inputs, outputs) -> ConcreteFunction:
+        """A graph that runs on the variables of the restored objects."""
+        program = entry.program
+        module = torch.fx.GraphModule(program.graph_module, _copied(program.graph))
+        nodes = {n.name: n for n in module.graph.nodes if n.op == "placeholder"}
+        signature = program.graph_signature
+        names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+        values = program.state_dict
+        captures = []
+        for name, target in names.items():
+            if target in entry.state:
+                owner = self._variables[entry.state[target]]
+            else:
+                owner = Tensor(values[target].detach())
+            captures.append(Capture(owner, nodes[name], nodes[name].meta["val"]))
+        for name, target in signature.inputs_to_lifted_tensor_constants.items():
+            owner = Tensor(program.constants[target])
+            captures.append(Capture(owner, nodes[name], nodes[name].meta["val"]))
+        arguments = [nodes[n] for n in signature.user_inputs]
+        order_placeholders(module.graph, [*arguments, *[c.node for c in captures]])
+        module.recompile()
+        results = next(iter(reversed(module.graph.nodes))).args[0]
+        traced = Traced(
+            module,
+            arguments=[n.meta["val"] for n in arguments],
+            captures=captures,
+            written=[self._variables[i] for i in entry.updates],
+            results=[r.meta["val"] for r in results],
+            outer_inputs=[],
+            created_variables=[],
+            fake_mode=None,
+        )
+        specs = [_spec(info) for info in entry.outputs]
+        return ConcreteFunction(
+            entry.name, traced, parameters, inputs, _template(outputs), specs,
+            [_spec(info) for info in entry.inputs],
+        )  # fmt: skip
+
+
+_CALL = {"__call__": lambda self, *args, **kwargs: vars(self)["__call__"](*args, **kwargs)}
+
+
+def _copied(source: torch.fx.Graph) -> torch.fx.Graph:
+    copied = torch.fx.Graph()
+    copied.output(copied.graph_copy(source, {}))
+    return copied
+
+
+def _template(structure):
+    """An output template (see `concrete.template_of`) of a structure of specs."""
+    if isinstance(structure, TensorSpec):
+        return _LEAF
+    children = nest.children(structure)
+    if children is None:
+        return structure
+    return nest.Template(structure, [_template(v) for _, v in children])
