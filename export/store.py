@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .checkpoint import Checkpoint
+from torchtf.core.tensor_bundle import BundleReader
+
 from .files import write_arrays
 from .objects import Objects
 from .signature import Signature, TensorInfo, dtype_name
@@ -179,7 +180,8 @@ def load(folder: str | Path) -> dict[str, LoadedSignature]:
     """The signatures of a SavedModel that this package wrote, without TensorFlow.
 
     Raises:
-        OSError: if it has none, or files are missing.
+        OSError: if it has none.
+        tf.errors.OpError: if files are missing or damaged.
     """
     return read(folder).signatures
 
@@ -188,7 +190,8 @@ def read(folder: str | Path) -> Loaded:
     """All of a SavedModel that this package wrote, without TensorFlow.
 
     Raises:
-        OSError: if it was not written by it, or files are missing.
+        OSError: if it was not written by it.
+        tf.errors.OpError: if files are missing or damaged.
     """
     folder = Path(folder)
     source = folder / FOLDER
@@ -197,11 +200,11 @@ def read(folder: str | Path) -> Loaded:
     manifest = json.loads((source / "signatures.json").read_text(encoding="utf-8"))
     if manifest["format"] != _FORMAT:
         raise ValueError(f"{str(folder)!r} was written by another version of this package")
-    checkpoint = Checkpoint(folder / "variables" / "variables")
+    checkpoint = BundleReader(str(folder / "variables" / "variables"))
     with np.load(source / "weights.npz", allow_pickle=False) as file:
         kept = dict(file)
     values = [
-        torch.from_numpy(np.array(checkpoint.read(v["key"]))).reshape(v["shape"])
+        torch.from_numpy(np.array(checkpoint.get_tensor(v["key"]))).reshape(v["shape"])
         for v in manifest["objects"]["variables"]
     ]
     tensors: dict[str, torch.Tensor] = {}  # shared by all signatures
@@ -233,13 +236,13 @@ def read(folder: str | Path) -> Loaded:
     )
 
 
-def _weight(place, like: torch.Tensor, checkpoint: Checkpoint, kept) -> torch.Tensor:
+def _weight(place, like: torch.Tensor, checkpoint: BundleReader, kept) -> torch.Tensor:
     if "array" in place:
         array = kept[place["array"]]
         if like.dtype == torch.bfloat16:
             return torch.from_numpy(array).view(torch.bfloat16).reshape(like.shape)
         return torch.from_numpy(array).reshape(like.shape)
-    array = np.asarray(checkpoint.read(place["variable"]))
+    array = np.asarray(checkpoint.get_tensor(place["variable"]))
     permutation = place["permutation"]
     if permutation is not None:
         # the variable lies permuted: undo it, from the shape that the permuted parameter had

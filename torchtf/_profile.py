@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from torchtf.core.files import write_atomically
+from torchtf.core.wire import field
 
 _active: Profile | None = None
 
@@ -61,25 +62,6 @@ def start(logdir: str, with_stack: bool = False) -> Profile:
     return _active
 
 
-# The wire format of the messages of xplane.proto that we write: a key is (field number, type).
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while True:
-        value, low = value >> 7, value & 0x7F
-        out.append(low | (0x80 if value else 0))
-        if not value:
-            return bytes(out)
-
-
-def _field(number: int, value: Any) -> bytes:
-    if isinstance(value, int):
-        return _varint(number << 3) + _varint(value)
-    data = value.encode() if isinstance(value, str) else value
-    return _varint(number << 3 | 2) + _varint(len(data)) + data
-
-
 def _xspace(events: Any) -> bytes:
     """An XSpace with a plane for the host and one for each device, a line for each thread."""
     planes: dict[tuple[str, int], dict[int, list[Any]]] = {}
@@ -88,7 +70,7 @@ def _xspace(events: Any) -> bytes:
         key = (kind, event.device_index if kind == "GPU" else 0)
         planes.setdefault(key, {}).setdefault(event.thread, []).append(event)
     return b"".join(
-        _field(1, _plane(number, kind, index, lines))
+        field(1, _plane(number, kind, index, lines))
         for number, ((kind, index), lines) in enumerate(sorted(planes.items(), key=lambda x: x[0]))
     )
 
@@ -96,12 +78,11 @@ def _xspace(events: Any) -> bytes:
 def _plane(number: int, kind: str, index: int, lines: dict[int, list[Any]]) -> bytes:
     name = "/host:CPU" if kind == "CPU" else f"/device:GPU:{index}"
     ids: dict[str, int] = {}
-    body = b"".join(_field(3, _line(thread, found, ids)) for thread, found in lines.items())
+    body = b"".join(field(3, _line(thread, found, ids)) for thread, found in lines.items())
     metadata = b"".join(
-        _field(4, _field(1, i) + _field(2, _field(1, i) + _field(2, label)))
-        for label, i in ids.items()
+        field(4, field(1, i) + field(2, field(1, i) + field(2, label))) for label, i in ids.items()
     )
-    return _field(1, number) + _field(2, name) + body + metadata
+    return field(1, number) + field(2, name) + body + metadata
 
 
 def _line(thread: int, events: list[Any], ids: dict[str, int]) -> bytes:
@@ -112,9 +93,9 @@ def _line(thread: int, events: list[Any], ids: dict[str, int]) -> bytes:
             identity = ids.setdefault(e.name, len(ids) + 1)
             offset = int((e.time_range.start - start) * 1_000_000)  # picoseconds
             duration = int((e.time_range.end - e.time_range.start) * 1_000_000)
-            yield _field(4, _field(1, identity) + _field(2, offset) + _field(3, max(duration, 0)))
+            yield field(4, field(1, identity) + field(2, offset) + field(3, max(duration, 0)))
 
-    head = _field(1, thread) + _field(2, f"thread {thread}") + _field(3, int(start * 1000))
+    head = field(1, thread) + field(2, f"thread {thread}") + field(3, int(start * 1000))
     return head + b"".join(encoded())
 
 

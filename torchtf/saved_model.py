@@ -24,6 +24,7 @@ from torchtf.core import dtypes, errors, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import Tensor
+from torchtf.core.wire import field
 from torchtf.module import Module
 
 ASSETS_DIRECTORY = "assets"
@@ -185,12 +186,9 @@ def save_keras_model(model, path: str | os.PathLike) -> None:
         target = Path(path, _KERAS_ARCHIVE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(archive, target)
-    metadata = _message(
-        1,
-        _message(3, b"root")
-        + _message(4, b"_tf_keras_model")
-        + _message(5, model.to_json().encode()),
-    )
+    # Keras 2 keeps its metadata in one message: SavedMetadata, with one SavedObject
+    layer = field(3, "root") + field(4, "_tf_keras_model") + field(5, model.to_json())
+    metadata = field(1, layer)
     Path(path, "keras_metadata.pb").write_bytes(metadata)
 
 
@@ -211,15 +209,6 @@ def load_keras_model(path: str | os.PathLike, **options):
     import keras
 
     return keras.models.load_model(str(archive), **options)
-
-
-def _message(field: int, content: bytes) -> bytes:
-    """A length-delimited protobuf field; Keras 2 keeps its metadata in one message."""
-    size, length = len(content), b""
-    while size > 127:
-        length += bytes([size & 127 | 128])
-        size >>= 7
-    return bytes([field << 3 | 2]) + length + bytes([size]) + content
 
 
 def _file_error(error: OSError) -> errors.OpError:

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 import export
-from export.checkpoint import Checkpoint
 from tests.export.models import TwoInputs, resnet
+from torchtf.core.tensor_bundle import BundleReader
 
 
 def test_layout(resnet_folder):
@@ -49,10 +49,11 @@ def test_each_weight_is_stored_once(resnet_folder, resnet_signatures):
 
 
 def test_variables_keep_the_names_and_layout_of_the_source(resnet_folder, resnet_signatures):
-    checkpoint = Checkpoint(resnet_folder / "variables" / "variables")
+    checkpoint = BundleReader(str(resnet_folder / "variables" / "variables"))
     kernel = resnet_signatures[0].module.first.kernel.detach().numpy()
-    same = [key for key, entry in checkpoint.entries.items() if entry.shape == kernel.shape]
-    found = [key for key in same if np.array_equal(checkpoint.read(key), kernel)]
+    shapes = checkpoint.get_variable_to_shape_map()
+    same = [key for key, shape in shapes.items() if tuple(shape) == kernel.shape]
+    found = [key for key in same if np.array_equal(checkpoint.get_tensor(key), kernel)]
     assert len(found) == 1 and "first.Skernel" in found[0]
 
 
