@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import importlib
 import json
 import os
 import statistics
@@ -61,10 +62,7 @@ MODELS = ("mlp", "cnn", "mobilenetv2", "resnet50v2", "transformer")
 
 def serve(side: str, model: str, folder: Path, rounds: int) -> dict:
     """The child: converts the saved model; the seconds of each conversion by format."""
-    if side == "torchtf":
-        import torchtf as tf
-    else:
-        import tensorflow as tf
+    tf = importlib.import_module(side)
     network = tf.keras.models.load_model(folder / f"{model}.keras", compile=False)
     seconds: dict[str, list[float]] = {}
     for kind in FORMATS:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import tempfile
 import warnings
@@ -320,15 +321,13 @@ def entries(tf) -> dict[str, Callable[[], object]]:
         )
         return keras_function(tf.keras.Model(inputs if several else inputs[0], called))
 
-    found: dict[str, Callable[[], object]] = {
-        f"tf.keras.layers.{name}": lambda name=name, given=given: layer(name, *given)
-        for name, given in LAYERS.items()
+    def concrete(function, specs):
+        return tf.function(function, input_signature=specs).get_concrete_function()
+
+    return {
+        **{f"tf.keras.layers.{n}": functools.partial(layer, n, *g) for n, g in LAYERS.items()},
+        **{name: functools.partial(concrete, *given) for name, given in ops(tf).items()},
     }
-    for name, (function, specs) in ops(tf).items():
-        found[name] = lambda f=function, s=specs: tf.function(
-            f, input_signature=s
-        ).get_concrete_function()
-    return found
 
 
 def attempt(names: list[str], export: Callable[[list[str]], None]) -> dict[str, str]:
