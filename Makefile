@@ -9,6 +9,8 @@ READY := $(VENV)/.ready
 DEMO ?=
 TEST ?=
 BENCH ?=
+# Processes that share the tests, a file of tests at a time; 0 runs them in one.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format typecheck bench clean
@@ -22,7 +24,7 @@ demo: $(READY)  ## train, export and check an image classifier (scripts/train_ci
 	$(BIN)/python scripts/train_cifar10.py $(DEMO)
 
 test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest $(TEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TEST)
 
 lint: $(READY)  ## ruff, rules and format
 	$(BIN)/ruff check .

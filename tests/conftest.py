@@ -22,6 +22,10 @@ os.environ["KERAS_BACKEND"] = "torch"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow leaves oneDNN out on older processors, and then has no grouped or dilated convolutions.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# Threads that wait for work spin: processes that share the cores must not have a thread per core each.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    share = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    os.environ.setdefault("OMP_NUM_THREADS", str(share))
 # torch.fx imports triton where it is installed. Triton and TensorFlow both carry LLVM, and the
 # second of them to be loaded ends the process ("registered more than once"). Inductor's C++
 # backend, the one for CPUs, does without triton.

@@ -97,7 +97,7 @@ def hot(monkeypatch):
     def settled(compiler, function, *arguments):
         monkeypatch.setattr(background, "compile_in_process", compiler)
         calls = 0
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 900
         while time.monotonic() < deadline:
             function(*arguments)
             calls += 1
