@@ -7,6 +7,7 @@ were.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,8 +69,18 @@ class Objects:
 
     nodes: list[Node] = field(default_factory=list)
     variables: list[StateVariable] = field(default_factory=list)
+    left_out: list[Exception] = field(default_factory=list)
+
+    def leave_out(self, name: str, error: Exception) -> None:
+        """Warns that a graph of a function is not saved."""
+        self.left_out.append(error)
+        warnings.warn(
+            f"A graph of the function {name!r} is left out of the SavedModel: {error}",
+            stacklevel=2,
+        )
 
     def traces(self) -> list[Trace]:
+        """The graphs of all functions."""
         return [trace for node in self.nodes for trace in node.traces]
 
     def to_json(self) -> dict:

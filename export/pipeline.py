@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from . import client, store
-from .errors import require_extra
+from .errors import ExportError, require_extra
 from .files import new_directory, new_file, write_arrays
 from .objects import Objects
 from .progress import Progress
@@ -150,24 +150,38 @@ def export_saved_model(
     if not signatures and not objects.nodes:
         raise ValueError("there are no signatures to export")
     require_extra()
-    traced = [trace.signature for trace in objects.traces()]
-    for signature in (*signatures, *traced):
-        for info in signature.inputs:
-            _ = info.torch_dtype
+    for info in (i for s in signatures for i in s.inputs):
+        _ = info.torch_dtype  # raises for what cannot be exported
     with new_directory(folder) as work, tempfile.TemporaryDirectory(prefix="export-") as scratch:
         client.start()
-        requests, programs, wanted = [], [], []
         made: dict[int, tuple] = {}  # a function may be a signature, too
-        for number, signature in enumerate((*signatures, *traced)):
+
+        def write(signature: Signature) -> tuple:
             key = id(signature.module)
             if key not in made:
                 with options.progress.step(f"tracing {signature.name!r}"):
                     program, half = trace(signature)
-                path = Path(scratch, f"{number}.onnx")
+                path = Path(scratch, f"{len(made)}.onnx")
                 with options.progress.step(f"ONNX of {signature.name!r}"):
                     write_onnx(program, path, signature)
                 made[key] = program, half, path
-            program, half, path = made[key]
+            return made[key]
+
+        for signature in signatures:
+            write(signature)
+        for node in objects.nodes:
+            for function in list(node.traces):
+                try:
+                    write(function.signature)
+                except (ExportError, NotImplementedError) as error:
+                    node.traces.remove(function)
+                    objects.leave_out(node.name, error)
+        traced = [function.signature for function in objects.traces()]
+        if objects.left_out and not signatures and not traced:
+            raise objects.left_out[0]
+        requests, programs, wanted = [], [], []
+        for number, signature in enumerate((*signatures, *traced)):
+            program, half, path = made[id(signature.module)]
             programs.append(program)
             requests.append(
                 {

@@ -29,11 +29,10 @@ from torchtf.train import _trackable
 class Description:
     """The `export.objects.Objects` of a module, and the signatures that share its variables.
 
+    A graph that has no form in a file is left out, with a warning.
+
     Args:
         root: a `tf.Module`; None for a model that is its signatures alone.
-
-    Raises:
-        NotImplementedError: for a function whose arguments or results have no form in a file.
     """
 
     def __init__(self, root: Module | None):
@@ -50,7 +49,7 @@ class Description:
             self._visit(root)
         # all variables are known before the graphs that use them are described
         for node, function in self._functions:
-            node.traces = [self._trace(c) for c in _traces(function)]
+            node.traces = [t for c in _traces(function) if (t := self._trace(c)) is not None]
 
     def _visit(self, value) -> int | None:
         number = self._numbers.get(id(value))
@@ -110,12 +109,15 @@ class Description:
     def _trace(self, concrete: ConcreteFunction):
         from export import structure
 
-        signature = self.signature(concrete.name, concrete)
-        return self._kinds.Trace(
-            signature,
-            structure.encode(concrete.structured_input_signature, _is_spec),
-            structure.encode(concrete.structured_outputs, _is_spec),
-        )
+        try:
+            return self._kinds.Trace(
+                self.signature(concrete.name, concrete),
+                structure.encode(concrete.structured_input_signature, _is_spec),
+                structure.encode(concrete.structured_outputs, _is_spec),
+            )
+        except NotImplementedError as error:
+            self.objects.leave_out(concrete.name, error)
+            return None
 
     def signature(self, name: str, concrete: ConcreteFunction, inputs=None, outputs=None):
         """The `export.Signature` of a graph.

@@ -171,7 +171,7 @@ class TFLiteConverter:
 
         if not saved_model._is_keras_model(model):
             raise ValueError(f"from_keras_model takes a Keras model, got {type(model).__name__}")
-        return cls(lambda scratch: _saved(scratch, model, saved_model.keras_function(model)))
+        return cls(lambda scratch: _saved(scratch, saved_model.keras_function(model)))
 
     @classmethod
     def from_concrete_functions(cls, funcs: Sequence, trackable_obj=None) -> TFLiteConverter:
@@ -199,7 +199,7 @@ class TFLiteConverter:
         signatures: Any = funcs[0]
         if len(funcs) > 1:
             signatures = {_unique(f.name, funcs[:i]): f for i, f in enumerate(funcs)}
-        return cls(lambda scratch: _saved(scratch, trackable_obj, signatures))
+        return cls(lambda scratch: _saved(scratch, signatures))
 
     def convert(self) -> bytes:
         """The TFLite file.
@@ -342,12 +342,12 @@ _INTEGER_OPS = {
 }
 
 
-def _saved(scratch: str, obj, signatures) -> tuple[str, list]:
-    """Writes a temporary SavedModel: its folder, and what it was verified with."""
+def _saved(scratch: str, signatures) -> tuple[str, list]:
+    """Writes a temporary SavedModel of signatures alone: its folder, what it was verified with."""
     from torchtf import saved_model
 
     folder, found = os.path.join(scratch, "saved_model"), []
-    saved_model._export(obj, folder, signatures, keep_references=found)
+    saved_model._export(None, folder, signatures, keep_references=found)
     return folder, found
 
 

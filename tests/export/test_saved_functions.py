@@ -155,3 +155,27 @@ def test_a_signature_that_writes(tmp_path):
         np.testing.assert_allclose(got.numpy(), X[0] * step)
     np.testing.assert_allclose(loaded.total.numpy(), X[0] * 2)
     assert module.total.numpy().tolist() == [0, 0, 0]
+
+
+def test_a_function_without_a_form_is_left_out(tmp_path):
+    class Words(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = tf.Variable(2.0)
+
+        @tf.function
+        def length(self, text):
+            return tf.strings.length(text)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+        def double(self, x):
+            return x * self.w
+
+    module = Words()
+    module.length(tf.constant(["a", "bc"]))
+    with pytest.warns(UserWarning, match="'length' is left out"):
+        tf.saved_model.save(module, str(tmp_path / "m"))
+    loaded = tf.saved_model.load(str(tmp_path / "m"))
+    assert loaded.double(tf.constant([1.0])).numpy() == 2 and list(loaded.signatures)
+    with pytest.raises(ValueError, match="zero restored functions"):
+        loaded.length(tf.constant(["a"]))
