@@ -270,7 +270,7 @@ def _family(kind: type) -> type | None:
 
 
 def _from_list(value, dtype, hint):
-    kinds = _leaf_types(value, set())
+    kinds: set[type] = _leaf_types(value, set())
     families = {_family(k) for k in kinds}
     if None in families and any(
         issubclass(k, torch.Tensor)
@@ -284,7 +284,7 @@ def _from_list(value, dtype, hint):
         shape = np.array(value, dtype=object).shape
         return torch.empty(shape, dtype=dtype or hint or torch.float32, device=device.current())
     first = next(_atoms(value))
-    kind = first.dtype.type if type(first) is np.ndarray else type(first)
+    kind: type = first.dtype.type if type(first) is np.ndarray else type(first)
     if None in families:
         return _from_aliens(value, first, _family(kind) is None, dtype, hint)
     family = _family(kind)
