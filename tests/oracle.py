@@ -185,7 +185,7 @@ def cases(
             entry = replace(entry, traced=False)
         merged = {**inputs, **entry.inputs}
         made.append(Case(**{**entry.__dict__, "inputs": merged}))
-    return pytest.mark.parametrize("case", made, ids=[c.code for c in made])
+    return pytest.mark.parametrize("case", made, ids=[c.code[:100] for c in made])
 
 
 # -- running
