@@ -233,3 +233,13 @@ def test_gradients_flow_through_rows():
         rows = torchtf.RaggedTensor.from_row_lengths(values, [2, 0, 1])
         loss = torchtf.reduce_sum(rows.to_tensor() ** 2.0)
     assert tape.gradient(loss, values).numpy().tolist() == [2.0, 4.0, 6.0]
+
+
+@cases({}, each("r = tf.ragged.constant([[1.0, 2.0], [], [3.0]])\n{}", [
+    "tf.nn.softmax(r)", "tf.nn.log_softmax(r)", "tf.nn.dropout(r, 0.0)",
+    "tf.math.bincount(tf.cast(r, tf.int32))",
+    "with tf.GradientTape() as tape:\n    tape.watch(r)\n    y = tf.reduce_sum(r * r)\n"
+    "tape.gradient(y, r)",
+]), traced=False)  # fmt: skip
+def test_functions_and_gradients(case):
+    case.check()

@@ -391,7 +391,8 @@ class GradientTape:
                     "significantly less efficient than calling it outside the context."
                 )
         targets = [self._target(t) for t in nest.flatten(target, expand_composites=True)]
-        flat_sources = nest.flatten(sources)
+        whole = nest.flatten(sources)
+        flat_sources = [_values_of(s) for s in whole]
         handles = [self._handles(_check_source(s)) for s in flat_sources]
         seeds = None
         if output_gradients is not None:
@@ -404,6 +405,10 @@ class GradientTape:
             ]
         if not self._persistent:
             self._release()
+        results = [
+            g if s is values or g is None else _with_values(s, g)
+            for g, s, values in zip(results, whole, flat_sources, strict=True)
+        ]
         return nest.pack_sequence_as(sources, results)
 
     def _target(self, value):
@@ -622,6 +627,20 @@ def _as_tensor(value):
     from torchtf.core.convert import convert_to_tensor
 
     return convert_to_tensor(value)
+
+
+def _values_of(source):
+    """What of a source has a gradient: of a ragged or sparse tensor its values."""
+    if hasattr(type(source), "with_flat_values"):
+        return source.flat_values
+    return source.values if hasattr(type(source), "with_values") else source
+
+
+def _with_values(source, gradient):
+    """The gradient of a ragged or sparse tensor, of its form."""
+    if hasattr(type(source), "with_flat_values"):
+        return source.with_flat_values(gradient)
+    return source.with_values(gradient)
 
 
 def _check_source(source):

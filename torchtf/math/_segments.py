@@ -8,6 +8,7 @@ import torch
 
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor, raw, to_shape
+from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.shape import brackets
 from torchtf.core.tensor import is_fake, wrap
@@ -226,6 +227,7 @@ def _bincount(values: Index, weights: Counts | None, size, binary, to) -> Counts
     return out[:, :size] if values.dim() > 1 else out[0, :size]
 
 
+@dispatched
 def bincount(
     arr,
     weights=None,
@@ -264,8 +266,8 @@ def bincount(
     if weight is not None and weight.shape != values.shape:
         raise errors.InvalidArgumentError(
             None, None,
-            f"`weights` must be the same shape as `arr` or a length-0 `Tensor`: {weight.shape} "
-            f"vs. {values.shape} [Op:DenseBincount]",
+            "`weights` must be the same shape as `arr` or a length-0 `Tensor`, in which case it "
+            f"acts as all weights equal to 1. Received {brackets(weight.shape)} [Op:DenseBincount]",
         )  # fmt: skip
     if not is_fake(data):
         if data.numel() and int(data.min()) < 0:

@@ -9,6 +9,7 @@ import torch
 from torchtf import math as tf_math
 from torchtf import random
 from torchtf.core.convert import convert_to_tensor, to_shape
+from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.tensor import is_tensor_type
 
@@ -73,6 +74,7 @@ def _kept(x: Float, keep: Bool):
     return torch.where(keep, x, torch.zeros((), dtype=x.dtype, device=x.device))
 
 
+@dispatched
 def dropout(x, rate, noise_shape=None, seed=None, name=None):
     """Sets elements to zero at random and scales up the others (source: `tf.nn.dropout`).
 

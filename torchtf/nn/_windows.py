@@ -193,7 +193,7 @@ def check_sizes(sizes, window, dilations, pairs) -> None:
     for size, k, d, (before, after) in zip(sizes, window, dilations, pairs, strict=True):
         reach = (k - 1) * d + 1
         known = all(isinstance(v, int) for v in (size, before, after, reach))
-        if known and size + before + after < reach - 1:  # a size of 0 is allowed
+        if known and size + before + after < reach:
             raise errors.InvalidArgumentError(
                 None, None,
                 f"Computed output size would be negative: {size + before + after - reach + 1} "

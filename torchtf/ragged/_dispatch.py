@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from torchtf import array_ops
+from torchtf import array_ops, math
 from torchtf.core import dtypes
 from torchtf.core.convert import convert_to_tensor, to_axis, to_torch
 from torchtf.core.op import op
@@ -421,6 +421,28 @@ def _where(op, args):
     return part.take(condition.to_sparse().indices, wrap(flat))
 
 
+def _softmax(op, args):
+    named = _arguments(op, args)
+    logits, axis = named["logits"], named["axis"]
+    axis = -1 if axis is None else to_axis(axis)
+    shifted = logits - math.reduce_max(logits, axis, keepdims=True)
+    powers = math.exp(shifted)
+    total = math.reduce_sum(powers, axis, keepdims=True)
+    return powers / total if op.name == "Softmax" else shifted - math.log(total)
+
+
+def _bincount(op, args):
+    named = _arguments(op, args)
+    if named["axis"] is not None and named["axis"] != 0:
+        raise NotImplementedError(
+            "tf.math.bincount(axis=-1) of a RaggedTensor is not supported; use tf.map_fn"
+        )
+    for key in ("arr", "weights"):
+        value = named[key]
+        named[key] = value.flat_values if isinstance(value, RaggedTensor) else value
+    return op.public(**named)
+
+
 def _rank_of(op, args):
     return convert_to_tensor(args[0].shape.rank, dtype=dtypes.int32)
 
@@ -447,9 +469,13 @@ _HANDLERS = {
     "Squeeze": _squeeze,
     "ReverseV2": _reverse,
     "Tile": _tile,
+    "Softmax": _softmax,
+    "LogSoftmax": _softmax,
     # composite functions, by their names
+    "bincount": _bincount,
     "boolean_mask": _boolean_mask,
     "concat": _concat,
+    "dropout": _on_flat_values,
     "gather": _gather,
     "one_hot": _on_flat_values,
     "ones_like": _on_flat_values,

@@ -112,9 +112,8 @@ class RaggedTensor:
                     f"value_rowids[-1]={int(rowids[-1])}"
                 )
             if rowids.shape[0] != _size(values):
-                raise invalid(
-                    "Arguments to _from_row_partition do not form a valid RaggedTensor\nCondition "
-                    f"x == y did not hold.\n[{rowids.shape[0]}]\n[{_size(values)}]"
+                raise ValueError(
+                    f"Shapes ({_size(values)},) and ({rowids.shape[0]},) are incompatible"
                 )
         counts = torch.zeros(count, dtype=rowids.dtype, device=rowids.device)
         counts = counts.index_add(0, rowids, torch.ones_like(rowids))
