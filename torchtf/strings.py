@@ -334,6 +334,11 @@ def _splits(rows: list) -> np.ndarray:
     return np.cumsum([0, *map(len, rows)], dtype=np.int64)
 
 
+def _split_shapes(input, *_):
+    """The sizes of the values and of the splits of a split vector."""
+    return [None], [input.shape[0] + 1]
+
+
 def _split_each(input, function):
     """Splits each string by `function(vector) -> (values..., row_splits)`, adding a ragged axis.
 
@@ -363,9 +368,7 @@ def _rewrapped(input, parts):
     return input.with_flat_values(parts)
 
 
-@host_op(
-    "StringSplitV2", out=("string", "int64"), shape=lambda input, sep, maxsplit: ([None], [None])
-)
+@host_op("StringSplitV2", out=("string", "int64"), shape=_split_shapes)
 def _split(input: S, sep: S, maxsplit):
     if sep.ndim:
         raise _invalid(f"sep must be a scalar, got shape: {list(sep.shape)}")
@@ -398,7 +401,7 @@ def split(input, sep=None, maxsplit=-1, name=None):
     return _split_each(input, lambda flat: _split(flat, sep, maxsplit, name))
 
 
-@host_op("StringBytesSplit", out=("string", "int64"))
+@host_op("StringBytesSplit", out=("string", "int64"), shape=_split_shapes)
 def _bytes_split(input: S):
     return _with_splits([[s[i : i + 1] for i in range(len(s))] for s in input.tolist()])
 
@@ -415,7 +418,11 @@ def bytes_split(input, name=None):
 # -- n-grams
 
 
-@host_op("StringNGrams", out=("string", "int64"))
+@host_op(
+    "StringNGrams",
+    out=("string", "int64"),
+    shape=lambda data, splits, *_: ([None], [splits.shape[0]]),
+)
 def _ngrams(data: S, splits: Index, widths, separator, left_pad, right_pad, pad_width, keep_short):
     rows = []
     for start, end in zip(splits[:-1].tolist(), splits[1:].tolist(), strict=True):
@@ -670,7 +677,11 @@ def to_hash_bucket_strong(input: S, num_buckets, key):
 # -- Unicode
 
 
-@host_op("UnicodeDecodeWithOffsets", out=("int32", "int64", "int64"))
+@host_op(
+    "UnicodeDecodeWithOffsets",
+    out=("int32", "int64", "int64"),
+    shape=lambda input, *_: ([None], [None], [input.shape[0] + 1]),
+)
 def _decode_with_offsets(input: S, encoding, errors, replacement, replace_control):
     decode = unicode.decoder(encoding, errors, replacement, replace_control)
     rows = [decode(s) for s in input.tolist()]

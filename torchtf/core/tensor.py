@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 from torchtf.core import arena, dtypes, tape
 from torchtf.core.shape import TensorShape
@@ -448,6 +449,10 @@ def to_numpy(data) -> np.ndarray:
     """Raw data as a NumPy array that may share its memory."""
     if type(data) is np.ndarray:
         return data
+    if torch._C._len_torch_dispatch_stack() and not is_fake(data):
+        # a trace would give the memory of a stand-in, which holds nothing
+        with _disable_current_modes():
+            return to_numpy(data)
     if data.requires_grad:
         data = data.detach()
     if data.device.type != "cpu":

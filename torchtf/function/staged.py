@@ -234,7 +234,8 @@ class Gradient(Call):
 
     def outputs(self, under_way, inputs):
         with under_way.fake_mode, under_way.untraced():
-            return [torch.empty_like(x) for x in inputs[1 + sum(self._given) :]]
+            sources = inputs[1 + sum(self._given) :]
+            return [torch.empty_like(x, memory_format=torch.contiguous_format) for x in sources]
 
     def run(self, record, *grads):
         return self._pull_back(record, grads, torch.is_grad_enabled())
@@ -292,14 +293,16 @@ def _pair(output, grad, outputs, seeds):
 
 
 def _like(source, found):
-    """The gradient for a source, in its form."""
+    """The gradient for a source, in its form and, like its stand-in, contiguous."""
     if isinstance(source, TensorList):
         return TensorList(
             [next(found) if isinstance(x, torch.Tensor) and x.requires_grad else None
              for x in source.items]
         )  # fmt: skip
     grad = next(found)
-    return torch.zeros_like(source) if grad is None else grad
+    if grad is None:
+        return torch.zeros_like(source, memory_format=torch.contiguous_format)
+    return grad.contiguous()
 
 
 def flow(under_way) -> torch.Tensor:

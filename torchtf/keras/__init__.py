@@ -47,6 +47,7 @@ _import_keras()
 for _name in (
     "_tensorflow",
     "_core",
+    "_strings",
     "_variable",
     "_tracking",
     "_nn",

@@ -32,6 +32,7 @@ from keras.src.constraints.constraints import Constraint
 from keras.src.initializers.initializer import Initializer
 from keras.src.layers.core.lambda_layer import Lambda
 from keras.src.layers.layer import Layer
+from keras.src.layers.preprocessing.text_vectorization import TextVectorization
 from keras.src.losses.loss import Loss
 from keras.src.losses.losses import LossFunctionWrapper
 from keras.src.metrics.metric import Metric
@@ -259,6 +260,8 @@ def _adopt_argument(cls: type, name: str) -> None:
 
 
 _adopt_argument(Lambda, "function")
+_adopt_argument(TextVectorization, "standardize")
+_adopt_argument(TextVectorization, "split")
 _adopt_argument(LossFunctionWrapper, "fn")
 _adopt_argument(MeanMetricWrapper, "fn")
 _adopt_argument(BaseOptimizer, "learning_rate")

@@ -19,7 +19,7 @@ from keras.src.backend.torch import core
 from keras.src.backend.torch import numpy as keras_numpy
 from keras.src.backend.torch.core import Variable, get_device, to_torch_dtype
 
-from torchtf.core.tensor import Tensor, is_fake, to_numpy, wrap
+from torchtf.core.tensor import Tensor, is_fake, is_tensor_type, to_numpy, wrap
 from torchtf.keras import _side
 from torchtf.keras._patch import own_attribute, replaces, use_everywhere
 from torchtf.keras._trace import tracing
@@ -44,12 +44,12 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any
         x = _side.inward(x.value)
     if isinstance(x, torch.Tensor):
         x = _side.inward(x)
+        if is_tensor_type(x):  # strings
+            return x
         place = _device(get_device())
         if x.device != place and (x.device.type != place.type or place.index is not None):
             return _convert_to_tensor(x, dtype)
         if dtype is None:
-            return x
-        if dtype == "string":
             return x
         wanted = to_torch_dtype(dtype)
         return x if x.dtype is wanted else x.to(wanted)

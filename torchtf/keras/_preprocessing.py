@@ -1,24 +1,32 @@
 """Keras' preprocessing layers as they are on TensorFlow.
 
 Contract:
-- `TextVectorization` hands a function for `standardize` a string tensor.
+- Lookups, hashes and vectorizations are `tf` ops on tensors, eager or in a trace. Given strings or
+  asked for them, they take and return string tensors.
+- What Keras makes only on TensorFlow (`ragged=True`, `sparse=True`) they make here, too.
 - `Normalization` gives `mean` and `variance` as `torchtf.Tensor`s to the user, as torch's to Keras.
   They do not follow later assignments to the layer's variables; `adapt` and loading set them.
 """
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
-import numpy as np
 import torch
+from keras.src import backend
+from keras.src.layers.preprocessing import (
+    hashed_crossing,
+    integer_lookup,
+    string_lookup,
+    text_vectorization,
+)
+from keras.src.layers.preprocessing.index_lookup import IndexLookup
+from keras.src.layers.preprocessing.integer_lookup import IntegerLookup
 from keras.src.layers.preprocessing.normalization import Normalization
-from keras.src.layers.preprocessing.text_vectorization import TextVectorization
-
-from torchtf.core import dtypes
-from torchtf.core.convert import convert_to_tensor
+from keras.src.layers.preprocessing.string_lookup import StringLookup
 from torchtf.keras import _side
-from torchtf.keras._patch import own_attribute, replaces
+from torchtf.keras._patch import moved, own_attribute, replaces
 
 _finalize_state = own_attribute(Normalization, "finalize_state")
 
@@ -50,8 +58,28 @@ Normalization.mean = _constant("_mean")
 Normalization.variance = _constant("_variance")
 
 
-@replaces(TextVectorization, "_apply_standardize_with_np_arrays")
-def _standardize(self: Any, inputs: Any) -> Any:
-    if isinstance(inputs, (np.ndarray, list, tuple)):
-        inputs = convert_to_tensor(inputs, dtypes.string)
-    return _side.on_user_side(self._standardize, (inputs,))
+@replaces(StringLookup, "call")
+def _string_lookup(self: Any, inputs: Any) -> Any:
+    return _side.inward(IndexLookup.call(self, inputs))
+
+
+@replaces(IntegerLookup, "call")
+def _integer_lookup(self: Any, inputs: Any) -> Any:
+    return _side.inward(IndexLookup.call(self, inputs))
+
+
+class _TensorFlowBackend(types.ModuleType):
+    """`keras.backend` as these layers see it: on `tf`, they may be asked for ragged and sparse."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(backend, name)
+
+    @staticmethod
+    def backend() -> str:
+        return "tensorflow"
+
+
+for _module in (hashed_crossing, integer_lookup, string_lookup, text_vectorization):
+    if own_attribute(_module, "backend") is not backend:
+        raise moved(_module, "backend", "is no longer Keras' backend")
+    _module.backend = _TensorFlowBackend("keras.src.backend")

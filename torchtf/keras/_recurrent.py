@@ -1,4 +1,4 @@
-"""Keras' LSTM and GRU on the recurrent kernels of ATen and oneDNN: a layer is one op.
+"""Keras' recurrent layers: LSTM and GRU on the kernels of ATen and oneDNN, others as loops.
 
 Contract:
 - The numbers are Keras' own, up to the order of roundings. What no kernel computes (activations
@@ -6,11 +6,14 @@ Contract:
   of gradients, half precision on CPUs) runs Keras' loop over the steps.
 - A mask may have any pattern. A masked step changes no state, so the steps that count are moved to
   the front, the kernel runs, and each step takes the output of the last one before it that counts.
-- In a graph without gradients the node is ATen's own `lstm` or `gru`, which exports know.
+- Any other cell over an open number of steps is one loop in a graph, as on TensorFlow; over a known
+  number of steps a trace unrolls it.
+- In a graph without gradients the node of an LSTM or GRU is ATen's own `lstm` or `gru`, which exports know.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import torch
@@ -21,7 +24,8 @@ from keras.src.layers.rnn.lstm import LSTM
 
 from torchtf.core import graph, tape
 from torchtf.core.tensor import is_fake
-from torchtf.keras._patch import own_attribute, replaces
+from torchtf.keras._patch import own_attribute, replaces, use_everywhere
+from torchtf.keras._side import inward, on_keras_side, outward
 
 _aten = torch.ops.aten
 _LSTM_MODE = 2  # what ATen calls an LSTM among the kinds of `mkldnn_rnn_layer`
@@ -418,3 +422,99 @@ def _native(cls: type, kernel: Any) -> None:
 
 _native(LSTM, _lstm)
 _native(GRU, _gru)
+
+
+# ---- any cell, over an open number of steps -----------------------------------------------------
+
+# the module, which its package hides behind the function
+_keras_rnn = importlib.import_module("keras.src.backend.torch.rnn")
+_rnn = own_attribute(_keras_rnn, "rnn")
+
+
+@replaces(_keras_rnn, "rnn")
+def rnn(
+    step_function: Any,
+    inputs: Any,
+    initial_states: Any,
+    go_backwards: bool = False,
+    mask: Any = None,
+    constants: Any = None,
+    unroll: bool = False,
+    input_length: Any = None,
+    time_major: bool = False,
+    zero_output_for_mask: bool = False,
+    return_all_outputs: bool = True,
+) -> tuple[Any, Any, Any]:
+    steps = tree.flatten(inputs)[0].shape[0 if time_major else 1]
+    if unroll or not isinstance(steps, torch.SymInt):
+        return _rnn(
+            step_function, inputs, initial_states, go_backwards, mask, constants, unroll,
+            input_length, time_major, zero_output_for_mask, return_all_outputs,
+        )  # fmt: skip
+
+    def in_order(x: torch.Tensor) -> torch.Tensor:
+        """The steps first, in the order in which they are taken."""
+        x = x if time_major else x.transpose(0, 1)
+        return x.flip(0) if go_backwards else x
+
+    columns = tree.map_structure(in_order, inputs)
+    if mask is not None:
+        mask = in_order(mask.to(torch.bool))
+    outputs, last, states = _loop(
+        lambda x, states: step_function(x, (*states, *(constants or ()))),
+        columns, tuple(initial_states), mask, zero_output_for_mask, return_all_outputs,
+    )  # fmt: skip
+    if not time_major:
+        outputs = tree.map_structure(lambda y: y.transpose(0, 1), outputs)
+    return last, outputs, states
+
+
+def _loop(
+    step: Any, columns: Any, initial: tuple, mask: Any, zero_masked: bool, all_outputs: bool
+) -> tuple[Any, Any, tuple]:
+    """All outputs (or the last one, with a time axis), the last output and the last states."""
+    import torchtf as tf
+
+    first = tree.flatten(columns)[0]
+    steps = tf.shape(outward(first))[0]
+
+    def array(x: torch.Tensor) -> Any:
+        return tf.TensorArray(tf.as_dtype(x.dtype), steps).unstack(outward(x))
+
+    arrays, masks = tree.map_structure(array, columns), None if mask is None else array(mask)
+    # One step outside of the loop tells what it returns, and makes what the cell keeps, such as
+    # the masks of its dropout.
+    like, _ = step(tree.map_structure(lambda x: x[0], columns), initial)
+    blank = tree.map_structure(torch.zeros_like, like)
+    written = [tf.TensorArray(tf.as_dtype(y.dtype), steps) for y in tree.flatten(like)]
+
+    def where(shown: torch.Tensor | None, new: Any, old: Any) -> Any:
+        def choose(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return torch.where(shown.reshape(-1, *[1] * (a.dim() - 1)), a, b)
+
+        return new if shown is None else tree.map_structure(choose, new, old)
+
+    def body(i: Any, before: Any, states: Any, written: Any) -> Any:
+        x = tree.map_structure(lambda a: inward(a.read(i)), arrays)
+        before, states = inward((before, states))
+        y, new = on_keras_side(step, (x, states))
+        shown = None if masks is None else inward(masks.read(i))
+        y = where(shown, y, blank if zero_masked else before)
+        new = where(shown, tree.pack_sequence_as(states, tree.flatten(new)), states)
+        if all_outputs:
+            flat = outward(tree.flatten(y))
+            written = [a.write(i, v) for a, v in zip(written, flat, strict=True)]
+        return i + 1, outward(y), outward(new), written
+
+    state = (tf.constant(0), outward(blank), outward(initial), written if all_outputs else [])
+    found = tf.while_loop(lambda i, *_: i < steps, body, state)
+    _, last, states, written = found
+    last, states = inward((last, states))
+    if all_outputs:
+        outputs = tree.pack_sequence_as(like, inward([a.stack() for a in written]))
+    else:
+        outputs = tree.map_structure(lambda y: y.unsqueeze(0), last)
+    return outputs, last, states
+
+
+use_everywhere(rnn)

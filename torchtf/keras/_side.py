@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from torchtf.core import tape
+from torchtf.core import arena, tape
 from torchtf.core.shape import TensorShape
 from torchtf.core.tensor import SymbolicTensor, Tensor, wrap
 
@@ -64,7 +64,7 @@ def _raw(x: Any) -> Any:
     kind = type(x)
     if kind is Tensor or kind is SymbolicTensor:
         data = x._data
-        return x if type(data) is np.ndarray else data
+        return x if type(data) is np.ndarray or arena.is_handles(data) else data
     if kind is TensorShape and x.rank is not None:
         return tuple(x)
     return x

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from keras.src import backend, optimizers, tree
 from keras.src.backend import config
+from keras.src.backend.torch.core import get_device
 from keras.src.backend.torch.trainer import TorchEpochIterator, TorchTrainer
 from keras.src.callbacks.callback_list import CallbackList
 from keras.src.callbacks.history import History
@@ -29,6 +30,7 @@ from keras.src.trainers.data_adapters.data_adapter_utils import (
     class_weight_to_sample_weights,
     unpack_x_y_sample_weight,
 )
+from keras.src.trainers.trainer import Trainer
 from keras.src.utils import traceback_utils
 from keras.src.utils.python_utils import is_default, pythonify_logs
 
@@ -55,7 +57,7 @@ from torchtf.keras._side import inward, on_keras_side, outward
 def _batch_size(x: Any) -> torch.Tensor:
     """The number of samples as a tensor, so that a size left open stays open in a trace."""
     first = next(i for i in tree.flatten(x) if i is not None)
-    return torch.scalar_tensor(first.shape[0], dtype=torch.float32, device=first.device)
+    return torch.scalar_tensor(first.shape[0], dtype=torch.float32, device=get_device())
 
 
 def _forward(model: Any, x: Any, training: bool) -> Any:
@@ -92,6 +94,9 @@ def _detached(x: Any) -> Any:
     result, mask = x.detach(), backend.get_keras_mask(x)
     if mask is not None:
         backend.set_keras_mask(result, mask)
+    logits = getattr(x, "_keras_logits", None)
+    if logits is not None:  # metrics that are losses look at them
+        result._keras_logits = logits.detach()
     return result
 
 
@@ -119,8 +124,14 @@ def _traced(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     one_step.__name__ = f"one_{name}"
     return function(
-        one_step, autograph=False, reduce_retracing=True, jit_compile=bool(model.jit_compile)
+        one_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile
     )
+
+
+@replaces(Trainer, "_resolve_auto_jit_compile")
+def _resolve_auto_jit_compile(self: Any) -> None:
+    # as for a `tf.function`: `tf.config.optimizer.set_jit` and TORCHTF_JIT decide
+    return None
 
 
 def _make(name: str, step_name: str, over_batches: Callable[[list[Any]], Any]) -> None:
@@ -236,7 +247,7 @@ class _Batches:
             # Not through CallbackList's thread: callbacks see batches one at a time, in order.
             logs = _Logs(logs) if self._kind != "predict" else logs
             for callback in self._callbacks.callbacks:
-                getattr(callback, f"on_{self._kind}_batch_end")(step, logs)
+                getattr(callback, f"on_{self._kind}_batch_end")(step, logs=logs)
         elif self._bars:
             now = time.time()
             if now >= self._due:

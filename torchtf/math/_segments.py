@@ -241,7 +241,7 @@ def bincount(
     """How often each number occurs (source: `tf.math.bincount`).
 
     Args:
-        arr: a tensor of non-negative integers.
+        arr: a tensor, ragged or sparse tensor of non-negative integers.
         weights: what each occurrence counts; its type is then that of the result.
         minlength, maxlength: bounds for the number of bins; larger numbers are left out.
         dtype: the type of the counts where there are no weights.
@@ -258,6 +258,11 @@ def bincount(
     if weights is not None and binary_output:
         raise ValueError("Arguments `binary_output` and `weights` are mutually exclusive. Please "
                          "specify only one.")  # fmt: skip
+    if hasattr(arr, "flat_values") or hasattr(arr, "dense_shape"):
+        from torchtf import sparse
+
+        counts = sparse.bincount(arr, weights, axis or 0, minlength, maxlength, binary_output)
+        return cast(sparse.to_dense(counts), dtype if weights is None else weights.dtype)
     values = convert_to_tensor(arr)
     if values.dtype not in (dtypes.int32, dtypes.int64):
         values = cast(values, dtypes.int32)
@@ -277,7 +282,9 @@ def bincount(
         size = int(data.max()) + 1 if data.numel() else 0
     else:
         size = 0 if data.numel() == 0 else (data.max() + 1).item()
-    if minlength is not None:
+    if minlength is not None and minlength is maxlength:
+        (size,) = to_shape(minlength)
+    elif minlength is not None:
         size = max(size, to_shape(minlength)[0]) if isinstance(size, int) else torch.sym_max(
             size, to_shape(minlength)[0]
         )  # fmt: skip

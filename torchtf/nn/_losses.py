@@ -39,6 +39,11 @@ def _softmax_cross_entropy(labels: Float, logits: Float, axis):
         raise errors.InvalidArgumentError(
             None, None, f"dim must be in the range [{-logits.dim()}, {logits.dim()}), got {axis}"
         )
+    return softmax_cross_entropy(labels, logits, axis)
+
+
+def softmax_cross_entropy(labels: torch.Tensor, logits: torch.Tensor, axis: int) -> torch.Tensor:
+    """The op on raw tensors of one shape and type."""
     shifted = logits - logits.detach().amax(axis, keepdim=True)
     log_total = torch.logsumexp(shifted, axis)
     # TensorFlow's gradient is softmax - labels even where labels do not add up to one
