@@ -29,6 +29,18 @@ def one_trace_for_each_signature(tf):
 
 
 @program
+def values_of_tensors_from_outside(tf):
+    small, large = tf.constant(7), tf.constant([1.5, 2.5])
+
+    @tf.function
+    def scaled(x):
+        packed = tf.convert_to_tensor([small, 2], dtype=tf.float32)  # casts what it packs
+        return x * float(small.numpy()) + large.numpy(), packed
+
+    return scaled(tf.constant(2.0))
+
+
+@program
 def structures_as_arguments_and_results(tf):
     @tf.function
     def f(d, pair):

@@ -176,33 +176,3 @@ def test_state_goes_from_batch_to_batch(name):
 def test_compiled_gradients(name):
     layer = LAYERS[name](3, return_sequences=True)
     close(*both(layer, None, tf.function(jit_compile=True)))
-
-
-TEXT = """
-import numpy as np
-import {module} as tf
-
-layers = tf.keras.layers
-tokens = np.array([[3, 1, 4, 0, 0, 0], [1, 5, 0, 2, 6, 5], [3, 5, 8, 9, 7, 9], [0, 0, 0, 0, 0, 2]])
-model = tf.keras.Sequential([
-    tf.keras.Input((None,), dtype="int32"),
-    layers.Embedding(10, 4, mask_zero=True),
-    layers.Bidirectional(layers.LSTM(3, return_sequences=True)),
-    layers.Bidirectional(layers.GRU(3), merge_mode="sum"),
-    layers.Dense(1),
-])
-random = np.random.default_rng(0)
-model.set_weights([random.normal(0, 0.5, w.shape).astype("float32") for w in model.get_weights()])
-model.compile(tf.keras.optimizers.SGD(0.1), "mse")
-y = np.array([[0.5], [-1.0], [2.0], [0.1]], "float32")
-losses = model.fit(tokens, y, epochs=5, verbose=0, shuffle=False).history["loss"]
-print("RESULT", losses + model.predict(tokens, verbose=0)[:, 0].tolist())
-"""
-
-
-def test_masked_text_model_trains_as_in_tensorflow(run_python):
-    results = []
-    for module in ("tensorflow", "torchtf"):
-        out = run_python(TEXT.format(module=module))
-        results.append(eval(out.rsplit("RESULT", 1)[1]))
-    np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-5)

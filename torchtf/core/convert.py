@@ -367,19 +367,23 @@ def _string_list(value, dtype):
 
 
 def _stack(value, dtype, hint):
-    """Packs a list some of whose atoms are tensors; all take the type of the first tensor."""
-    target = dtype
-    if target is None:
-        for item in _atoms(value):
-            if is_tensor_type(item) or isinstance(item, torch.Tensor):
-                target = item._data.dtype if is_tensor_type(item) else item.dtype
-                break
-            if hasattr(type(item), "_tape_read"):
-                target = item._tape_read().dtype
-                break
-            if isinstance(item, (np.ndarray, np.generic)):
-                target = as_dtype(item.dtype).torch
-                break
+    """Packs a list some of whose atoms are tensors; all take the type of the first tensor.
+
+    If that is not the type asked for, all are cast.
+    """
+    first = None
+    for item in _atoms(value):
+        if is_tensor_type(item) or isinstance(item, torch.Tensor):
+            first = item._data.dtype if is_tensor_type(item) else item.dtype
+            break
+        if hasattr(type(item), "_tape_read"):
+            first = item._tape_read().dtype
+            break
+        if isinstance(item, (np.ndarray, np.generic)):
+            first = as_dtype(item.dtype).torch
+            break
+    target = dtype or first
+    casts = dtype is not None and first is not None and first is not dtype
     if target is not None and _holds_strings(value):
         return graph.state.trace.stack_strings(value)
     if isinstance(target, np.dtype):  # strings
@@ -389,6 +393,8 @@ def _stack(value, dtype, hint):
             out[i] = part
         return out
     parts = [to_torch(item, None, target) for item in value]
+    if casts:
+        parts = [part.to(target) for part in parts]
     for item, part in zip(value, parts, strict=True):
         if target is not None and part.dtype is not target:
             if type(item) in _PYTHON_DTYPES:

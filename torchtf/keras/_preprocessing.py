@@ -25,6 +25,7 @@ from keras.src.layers.preprocessing.index_lookup import IndexLookup
 from keras.src.layers.preprocessing.integer_lookup import IntegerLookup
 from keras.src.layers.preprocessing.normalization import Normalization
 from keras.src.layers.preprocessing.string_lookup import StringLookup
+
 from torchtf.keras import _side
 from torchtf.keras._patch import moved, own_attribute, replaces
 

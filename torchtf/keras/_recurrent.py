@@ -8,7 +8,7 @@ Contract:
   the front, the kernel runs, and each step takes the output of the last one before it that counts.
 - Any other cell over an open number of steps is one loop in a graph, as on TensorFlow; over a known
   number of steps a trace unrolls it.
-- In a graph without gradients the node of an LSTM or GRU is ATen's own `lstm` or `gru`, which exports know.
+- In a graph without gradients the node of an LSTM or GRU is ATen's own, which exports know.
 """
 
 from __future__ import annotations

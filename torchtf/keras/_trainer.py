@@ -35,7 +35,7 @@ from keras.src.utils import traceback_utils
 from keras.src.utils.python_utils import is_default, pythonify_logs
 
 from torchtf.core import tape
-from torchtf.core.tensor import wrap
+from torchtf.core.tensor import is_tensor_type, wrap
 from torchtf.keras._backup import remaining
 from torchtf.keras._data import DatasetAdapter
 from torchtf.keras._distribute import (
@@ -57,7 +57,8 @@ from torchtf.keras._side import inward, on_keras_side, outward
 def _batch_size(x: Any) -> torch.Tensor:
     """The number of samples as a tensor, so that a size left open stays open in a trace."""
     first = next(i for i in tree.flatten(x) if i is not None)
-    return torch.scalar_tensor(first.shape[0], dtype=torch.float32, device=get_device())
+    sizes = (first._data if is_tensor_type(first) else first).shape  # strings are `tf.Tensor`s
+    return torch.scalar_tensor(sizes[0], dtype=torch.float32, device=get_device())
 
 
 def _forward(model: Any, x: Any, training: bool) -> Any:
@@ -123,9 +124,7 @@ def _traced(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return step(data)
 
     one_step.__name__ = f"one_{name}"
-    return function(
-        one_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile
-    )
+    return function(one_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile)
 
 
 @replaces(Trainer, "_resolve_auto_jit_compile")

@@ -825,6 +825,28 @@ def _cross_strings(columns: list[T], picks, separator):
 
 @host_op("SparseCrossHashed", out="int64")
 def _cross_hashes(columns: list[T], picks, num_buckets, key):
+    return _hashes(columns, picks, num_buckets, key)
+
+
+@host_op(
+    "SparseCrossHashed",
+    out="int64",
+    shape=lambda columns, *_: [columns[0].shape[0], _math.prod(c.shape[1] for c in columns)],
+)
+def _cross_matrices(columns: list[T], num_buckets, key):
+    if len({c.shape[0] for c in columns}) > 1:
+        raise _invalid("inputs must all have the same number of rows", "SparseCross")
+    picks = [
+        pick
+        for row in range(columns[0].shape[0])
+        for pick in itertools.product(*[range(row * c.shape[1], (row + 1) * c.shape[1])
+                                        for c in columns])
+    ]  # fmt: skip
+    flat = [c.reshape(-1) for c in columns]
+    return _hashes(flat, picks, num_buckets, key).reshape(columns[0].shape[0], -1)
+
+
+def _hashes(columns, picks, num_buckets, key) -> np.ndarray:
     features = [
         hashing.fingerprint64(c) if c.dtype == object else c.astype(np.uint64) for c in columns
     ]
@@ -870,7 +892,8 @@ def _cross(inputs, compute):
 
 
 def _every_place(tensor):
-    sizes = tensor.shape.as_list()
+    data = tensor._data  # an array of strings, or a torch tensor
+    sizes = list(data.shape)
     grid = torch.cartesian_prod(*[torch.arange(s) for s in sizes]).reshape(-1, len(sizes))
     return _make(grid, array_ops.reshape(tensor, [-1]), sizes)
 
@@ -899,6 +922,8 @@ def cross_hashed(inputs, num_buckets=0, hash_key=None, name=None) -> SparseTenso
     ):
         raise TypeError("All inputs must be SparseTensors")
     key = 0xDECAFCAFFE if hash_key is None else hash_key
+    if isinstance(inputs, (list, tuple)) and not any(isinstance(x, SparseTensor) for x in inputs):
+        return _every_place(_cross_matrices(list(inputs), num_buckets, key, name))
     return _cross(
         inputs, lambda columns, picks: _cross_hashes(columns, picks, num_buckets, key, name)
     )

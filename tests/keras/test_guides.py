@@ -1,0 +1,231 @@
+"""Programs in the style of TensorFlow's tutorials and guides: the same text on both, the same values."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+# Both sides run this text; the first argument names the module.
+PROGRAM = r"""
+import importlib, json, re, string, sys
+import numpy as np
+tf = importlib.import_module(sys.argv[1])
+keras, layers = tf.keras, tf.keras.layers
+EAGER = sys.argv[1] == "tensorflow"  # spares TensorFlow's many traces; ours are traced
+PROGRAMS = {}
+
+
+def program(function):
+    PROGRAMS[function.__name__] = function
+
+
+def with_weights(model, seed=1):
+    random = np.random.default_rng(seed)
+    for v in model.weights:
+        if "seed" not in v.path:
+            v.assign(random.normal(0.0, 0.3, tuple(v.shape)))
+    return model
+
+
+def plain(value):
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if hasattr(value, "to_list"):
+        return plain(value.to_list())
+    if hasattr(value, "numpy"):
+        value = value.numpy()
+    value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+    if isinstance(value, list):
+        return plain(value)
+    return value.decode() if isinstance(value, bytes) else value
+
+
+@program
+def text_classification():
+    def standardize(text):
+        text = tf.strings.regex_replace(tf.strings.lower(text), "<br />", " ")
+        return tf.strings.regex_replace(text, "[%s]" % re.escape(string.punctuation), "")
+
+    texts = ["The movie was <br /> great!", "awful, AWFUL thing", "great thing", "no no", "great"]
+    data = tf.data.Dataset.from_tensor_slices((texts, [1, 0, 1, 0, 1])).batch(2)
+    vectorize = layers.TextVectorization(
+        20, standardize=standardize, output_mode="int", output_sequence_length=6)
+    vectorize.adapt(data.map(lambda x, y: x))
+    numbers = data.map(lambda x, y: (vectorize(tf.expand_dims(x, -1)), y)).cache()
+    model = with_weights(keras.Sequential([
+        keras.Input((6,)), layers.Embedding(20, 4), layers.GlobalAveragePooling1D(),
+        layers.Dense(1, activation="sigmoid")]))
+    model.compile("adam", "binary_crossentropy", run_eagerly=EAGER,
+                  metrics=[keras.metrics.BinaryAccuracy(threshold=0.5)])
+    yield [x for x, _ in numbers], vectorize.get_vocabulary()
+    yield model.fit(numbers, validation_data=numbers, epochs=2, verbose=0).history
+    whole = keras.Sequential([vectorize, model])
+    whole.compile("adam", "binary_crossentropy", metrics=["accuracy"], run_eagerly=EAGER)
+    yield whole.evaluate(data, verbose=0)
+    yield whole.predict(tf.constant(["great movie", "a b c d e f g h"]), verbose=0)
+
+
+@program
+def structured_data():
+    random = np.random.default_rng(0)
+    columns = {"type": np.array(["Cat", "Dog"], object)[random.integers(0, 2, 20)],
+               "age": random.integers(0, 5, 20),
+               "fee": random.integers(0, 200, 20).astype("float32")}
+    rows = {k: v[:, None] for k, v in columns.items()}
+    data = tf.data.Dataset.from_tensor_slices((rows, random.integers(0, 2, 20))).batch(8)
+    inputs, parts = {}, []
+    for name, dtype in (("type", "string"), ("age", "int64"), ("fee", "float32")):
+        inputs[name] = keras.Input((1,), name=name, dtype=dtype)
+        column = data.map(lambda x, y: x[name])
+        if name == "fee":
+            layer = layers.Normalization(axis=None)
+            layer.adapt(column)
+            parts.append(layer(inputs[name]))
+            continue
+        lookup = layers.StringLookup() if dtype == "string" else layers.IntegerLookup(max_tokens=4)
+        lookup.adapt(column)
+        parts.append(layers.CategoryEncoding(lookup.vocabulary_size())(lookup(inputs[name])))
+    x = layers.Dense(8, activation="relu")(layers.concatenate(parts))
+    model = with_weights(keras.Model(inputs, layers.Dense(1)(x)))
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"], run_eagerly=EAGER)
+    yield model.fit(data, epochs=2, validation_data=data, verbose=0).history
+    model.save("pets.keras")
+    sample = {"type": ["Cat", "Cow"], "age": [3, 4], "fee": [100.0, 20.0]}
+    sample = {k: tf.convert_to_tensor(v) for k, v in sample.items()}
+    yield keras.models.load_model("pets.keras").predict(sample, verbose=0)
+
+
+@program
+def preprocessing_layers():
+    words = tf.constant([["a", "b"], ["c", "zz"]])
+    numbers = tf.constant([[12, 36], [7, 12]])
+    text = ["The Brain is wider than the Sky", "For put them side by side"]
+    lookup = layers.StringLookup(vocabulary=["a", "b", "c"])
+    for layer, x in (
+        (lookup, words),
+        (layers.StringLookup(vocabulary=["a", "b"], invert=True), tf.constant([0, 1, 2])),
+        (layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot"), words),
+        (layers.StringLookup(num_oov_indices=3, vocabulary=["a"], mask_token=""), words),
+        (layers.IntegerLookup(vocabulary=[12, 36], output_mode="count"), numbers),
+        (layers.Hashing(3), words),
+        (layers.Hashing(3, salt=[133, 137], output_mode="one_hot"), words[:, :1]),
+        (layers.Hashing(4, mask_value="a"), words),
+        (layers.HashedCrossing(5), (words[:, 0], numbers[:, 0])),
+        (layers.HashedCrossing(5, output_mode="one_hot"), (words[:, :1], numbers[:, :1])),
+        (layers.TextVectorization(vocabulary=["a", "b"], ragged=True), ["a b c", "a"]),
+        (layers.TextVectorization(vocabulary=["a", "b"], split="character"), ["ab", "c"]),
+    ):
+        yield layer(x), tf.function(lambda *x: layer(x if len(x) > 1 else x[0]))(
+            *(x if isinstance(x, tuple) else (tf.constant(x),)))
+    for mode in ("multi_hot", "tf_idf", "count"):
+        layer = layers.TextVectorization(output_mode=mode, ngrams=2)
+        layer.adapt(text)
+        yield layer(text[:1]), layer.get_vocabulary()
+    yield list(tf.data.Dataset.from_tensor_slices(["a", "b", "zz"]).batch(2).map(lookup))
+    sparse = layers.StringLookup(vocabulary=["a"], output_mode="multi_hot", sparse=True)(words)
+    yield tf.sparse.to_dense(sparse)
+
+
+@program
+def masked_recurrent_layers():
+    class Cell(layers.Layer):
+        state_size = 3
+
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(shape[-1], 3), initializer="ones", name="kernel")
+
+        def call(self, x, states):
+            h = tf.tanh(tf.matmul(x, self.kernel) + 0.5 * states[0])
+            return h, [h]
+
+    random = np.random.default_rng(0)
+    rows = [random.integers(1, 20, n) for n in (3, 7, 5, 9, 2, 6)]
+    spec = (tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.int64))
+    data = tf.data.Dataset.from_generator(
+        lambda: ((r, len(r) % 2) for r in rows), output_signature=spec).padded_batch(2)
+    for parts in (
+        [layers.Bidirectional(layers.SimpleRNN(3))],
+        [layers.RNN(Cell(), return_sequences=True, zero_output_for_mask=True),
+         layers.SimpleRNN(2, go_backwards=True)],
+        [layers.Bidirectional(layers.LSTM(3, return_sequences=True)),
+         layers.Bidirectional(layers.GRU(3), merge_mode="sum")],
+    ):
+        model = keras.Sequential([layers.Embedding(20, 4, mask_zero=True), *parts, layers.Dense(1)])
+        model.build((None, None))
+        with_weights(model)
+        model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True), run_eagerly=EAGER)
+        yield model.fit(data, epochs=2, verbose=0).history, model.predict(data, verbose=0)
+
+
+@program
+def losses_of_activations():
+    random = np.random.default_rng(0)
+    x = random.normal(0, 100, (12, 4)).astype("float32")
+    targets = {"binary_crossentropy": random.integers(0, 2, (12, 3)),
+               "sparse_categorical_crossentropy": random.integers(0, 3, 12),
+               "categorical_crossentropy": random.random((12, 3))}  # rows do not add up to one
+    for loss, y in targets.items():
+        activation = "sigmoid" if loss.startswith("binary") else "softmax"
+        model = with_weights(keras.Sequential(
+            [keras.Input((4,)), layers.Dense(3, activation=activation)]))
+        model.compile(keras.optimizers.SGD(1e-4), loss, metrics=[loss], run_eagerly=EAGER)
+        yield model.fit(x, y, epochs=2, batch_size=5, verbose=0, shuffle=False).history
+        yield getattr(keras.losses, loss)(y, model(x))
+
+
+results = {name: list(map(plain, f())) for name, f in PROGRAMS.items()}
+assert EAGER or not any(m.split(".")[0] == "tensorflow" for m in sys.modules)
+print("RESULT", json.dumps(results))
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    import os
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parents[2]))
+    environment.pop("KERAS_BACKEND", None)
+    found = {}
+    for module in ("tensorflow", "torchtf"):
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, module],
+            cwd=tmp_path_factory.mktemp(module), env=environment, capture_output=True, text=True,
+        )  # fmt: skip
+        lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+        assert done.returncode == 0 and lines, done.stderr[-3000:]
+        found[module] = json.loads(lines[0].removeprefix("RESULT "))
+    return found
+
+
+def assert_same(got, want):
+    if isinstance(want, dict):
+        assert got.keys() == want.keys()
+        for key in want:
+            assert_same(got[key], want[key])
+    elif isinstance(want, list):
+        assert len(got) == len(want)
+        for a, b in zip(got, want, strict=True):
+            assert_same(a, b)
+    elif isinstance(want, float):
+        np.testing.assert_allclose(got, want, rtol=2e-4, atol=1e-5)
+    else:
+        assert got == want
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "text_classification", "structured_data", "preprocessing_layers", "masked_recurrent_layers",
+        "losses_of_activations",
+    ],
+)  # fmt: skip
+def test_same_values(results, name):
+    assert_same(results["torchtf"][name], results["tensorflow"][name])
