@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # `import tensorflow` imports Keras, and a process has one Keras backend: that of torchtf.
 os.environ["KERAS_BACKEND"] = "torch"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow leaves oneDNN out on older processors, and then has no grouped or dilated convolutions.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# TensorFlow uses oneDNN on some processors only: the oracle has the same kernels on all of them.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 # Threads that wait for work spin: processes that share the cores must not have a thread per core each.
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     share = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))

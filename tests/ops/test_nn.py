@@ -26,10 +26,7 @@ FILTERS = ("w", "g", "w1", "w3", "d", "p", "wi")
     [
         *each("tf.nn.conv2d(x, w, {}, 'SAME')", ["1", "2", "3", "[1,2]", "[1,2,3,1]", "[2]"]),
         *each("tf.nn.conv2d(x, w, {}, 'VALID')", ["1", "2", "[1,1,2,1]"]),
-        *each("tf.nn.conv2d(x, w, 1, '{}', dilations=2)", "SAME VALID"),
-        "tf.nn.conv2d(x, w, 2, 'SAME', dilations=[1, 2, 1, 1])",
         "tf.nn.conv2d(x, w, 2, [[0, 0], [1, 2], [0, 3], [0, 0]])",
-        "tf.nn.conv2d(x, g, 1, 'SAME')",
         "tf.nn.conv2d(i, wi, 1, 'SAME')",
         "tf.nn.conv2d(tf.cast(x, tf.float64), tf.cast(w, tf.float64), 1, 'SAME')",
         case(
@@ -55,7 +52,6 @@ FILTERS = ("w", "g", "w1", "w3", "d", "p", "wi")
         "tf.nn.atrous_conv2d(x, w, 2, 'VALID')",
         *each("tf.nn.conv1d(v, w1, {}, 'SAME')", ["1", "2", "[3]", "[1,2,1]"]),
         "tf.nn.conv1d(v, w1, 2, 'VALID')",
-        "tf.nn.conv1d(v, w1, 1, 'SAME', dilations=2)",
         *each("tf.nn.conv3d(vol, w3, {}, 'SAME')", ["[1,1,1,1,1]", "[1,2,1,2,1]"]),
         "tf.nn.conv3d(vol, w3, [1, 2, 3, 2, 1], 'VALID')",
     ],
@@ -65,6 +61,31 @@ FILTERS = ("w", "g", "w1", "w3", "d", "p", "wi")
 )
 def test_convolution(case):
     case.check()
+
+
+# On a CPU TensorFlow has them (their gradients, some of them) in oneDNN only, which it leaves out
+# on older processors. It is asked for in a process of their own: a wrong rank aborts a process with it.
+ONEDNN = [
+    *each("tf.nn.conv2d(x, w, 1, '{}', dilations=2)", "SAME VALID"),
+    "tf.nn.conv2d(x, w, 2, 'SAME', dilations=[1, 2, 1, 1])",
+    "tf.nn.conv2d(x, g, 1, 'SAME')",
+    "tf.nn.conv1d(v, w1, 1, 'SAME', dilations=2)",
+    "tf.nn.conv2d_transpose(x, w, [2, 8, 4, 4], 1, 'VALID', dilations=[1, 2, 1, 1])",
+]
+
+
+def test_grouped_and_dilated_convolutions(run_python):
+    run_python(
+        """
+        import tests.conftest
+        from tests.oracle import Case
+        from tests.ops.test_nn import FILTERS, IMAGES, ONEDNN
+        for code in ONEDNN:
+            print(code)
+            Case(code, IMAGES, traced="transpose" not in code, static=FILTERS, rtol=1e-4, atol=2e-5).check()
+        """,
+        env={"TF_ENABLE_ONEDNN_OPTS": "1"},
+    )
 
 
 @cases(
@@ -112,7 +133,6 @@ def test_depthwise(case):
         "tf.nn.conv2d_transpose(x, w, [2, 12, 9, 4], 3, 'SAME')",
         "tf.nn.conv2d_transpose(x, w, [2, 9, 6, 4], 2, 'VALID')",
         "tf.nn.conv2d_transpose(x, w, [2, 10, 7, 4], 2, 'VALID')",
-        "tf.nn.conv2d_transpose(x, w, [2, 8, 4, 4], 1, 'VALID', dilations=[1, 2, 1, 1])",
         "tf.nn.conv2d_transpose(x, w, [2, 8, 6, 3], 2, 'SAME')",
         "tf.nn.conv1d_transpose(v, w1, [2, 8, 4], 2, 'SAME')",
         "tf.nn.conv1d_transpose(v, w1, [2, 6, 4], 1, 'VALID')",
