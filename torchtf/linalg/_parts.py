@@ -41,6 +41,9 @@ def adjoint(matrix, name=None):
 @op("MatrixBandPart")
 def _band_part(input: T, lower, upper):
     _matrix(input)
+    if isinstance(lower, int) and isinstance(upper, int):
+        out = torch.triu(input, -lower) if lower >= 0 else input.view_as(input)
+        return torch.tril(out, upper) if upper >= 0 else out
     rows, columns = input.shape[-2:]
     i = torch.arange(rows, device=input.device).unsqueeze(1)
     j = torch.arange(columns, device=input.device)

@@ -368,7 +368,7 @@ def _top_k(input: Real, k, index_type) -> tuple[Real, Index]:
         raise errors.InvalidArgumentError(
             None, None, f"input must have at least k columns. Had {n}, needed {k}"
         )
-    if isinstance(k, int) and (is_fake(input) or n < 4096 or k > n // 8 or k == 0):
+    if isinstance(k, int) and (is_fake(input) or n < 256 or k > n // 8 or k == 0):
         values, index = torch.sort(input, dim=-1, descending=True, stable=True)
         return TopKV2(values.narrow(-1, 0, k), index.narrow(-1, 0, k).to(index_type))
     if is_fake(input):

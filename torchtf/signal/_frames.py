@@ -7,6 +7,7 @@ import torch
 from torchtf import math as tf_math
 from torchtf.core.convert import convert_to_tensor, to_shape
 from torchtf.core.op import op
+from torchtf.core.tensor import is_fake
 from torchtf.signal._fft import irfft, rfft
 from torchtf.signal._windows import hann_window
 
@@ -26,9 +27,12 @@ def _frame(signal: T, pad_value: T, length, step, pad_end, axis):
         x = torch.cat([x, filler], -1)
     else:
         count = torch.sym_max(1 + (have - length) // step, 0)
-    starts = torch.arange(count, device=x.device).unsqueeze(1) * step
-    index = starts + torch.arange(length, device=x.device)
-    frames = x[..., index]
+    if is_fake(x) or x.shape[-1] < length or length < 1:
+        starts = torch.arange(count, device=x.device).unsqueeze(1) * step
+        index = starts + torch.arange(length, device=x.device)
+        frames = x[..., index]
+    else:
+        frames = x.unfold(-1, length, step).contiguous()
     first = axis % signal.dim()
     return frames.movedim((-2, -1), (first, first + 1))
 
