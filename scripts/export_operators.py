@@ -376,6 +376,8 @@ def table(names: list[str], functions: dict[str, Callable]) -> list[tuple[str, s
     for name in names:
         failed = next((k for k in ("trace", "SavedModel", "TFLite") if name in errors[k]), None)
         error = errors[failed][name] if failed else ""
+        if name in signatures:
+            error = error.removeprefix(f"signature {signatures[name].name!r}: ")
         rows.append(
             (name, "no" if failed in ("trace", "SavedModel") else "yes", "no" if failed else "yes",
              error)
