@@ -184,3 +184,22 @@ def test_an_empty_lookup_layer_adapts():
     lookup.adapt(np.array(["b", "a", "b"]))
     assert lookup.get_vocabulary() == ["[UNK]", "b", "a"]
     assert lookup(tf.constant(["a", "z"])).numpy().tolist() == [2, 0]
+
+
+def test_export_serves_a_subclassed_model(tmp_path):
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, x, training=False):
+            return tf.nn.relu(self.dense(x)) + (1.0 if training else 0.0)
+
+    model, x = Model(), tf.ones((2, 4))
+    want = model(x)
+    model.export(tmp_path / "served", input_signature=[tf.TensorSpec((None, 4))], verbose=False)
+    loaded = tf.saved_model.load(str(tmp_path / "served"))
+    np.testing.assert_allclose(loaded.serve(x), want, rtol=1e-5)
+    assert sorted(loaded.signatures) == ["serve", "serving_default"]
+    with pytest.raises(NotImplementedError, match=r"model\.export"):
+        keras.export.ExportArchive()

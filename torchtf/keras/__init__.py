@@ -64,6 +64,7 @@ for _name in (
     "_compat",
     "_weights",
     "_tensorboard",
+    "_export",
     "_boundary",
     "_symbolic",
 ):
