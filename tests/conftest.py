@@ -66,6 +66,11 @@ def run_python(tmp_path: Path) -> Callable[..., str]:
     temporary folder and sees the repository on its path. With `check=True` a non-zero exit fails
     the test and shows the output.
     """
+    return python_runner(tmp_path)
+
+
+def python_runner(folder: Path) -> Callable[..., str]:
+    """What the fixture `run_python` gives, for fixtures of a wider scope."""
 
     def run(
         code: str,
@@ -81,7 +86,7 @@ def run_python(tmp_path: Path) -> Callable[..., str]:
         variables["PYTHONPATH"] = str(ROOT)
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(code), *args],
-            cwd=tmp_path,
+            cwd=folder,
             env=variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -61,7 +61,13 @@ def _chunks(data: bytes):
         place += 8 + size + size % 2
 
 
-@host_op("DecodeWav", out=("float32", "int32"))
+def _wav_sizes(contents, desired_channels, desired_samples) -> list:
+    """The shapes of the samples, open where the file decides, and of their rate."""
+    given = (desired_samples, desired_channels)
+    return [[n if isinstance(n, int) and n != -1 else None for n in given], []]
+
+
+@host_op("DecodeWav", out=("float32", "int32"), shape=_wav_sizes)
 def _decode_wav(contents: S, desired_channels, desired_samples):
     if contents.ndim:
         raise _invalid(f"contents must be scalar but got shape {list(contents.shape)}")

@@ -55,6 +55,7 @@ for _name in (
     "_losses",
     "_random",
     "_image",
+    "_directories",
     "_preprocessing",
     "_scatter",
     "_optimizers",

@@ -323,9 +323,13 @@ def callbacks_of_replica(model: Any, callbacks: Any) -> Any:
     return kept
 
 
-def at_train_begin(model: Any, begin: Callable[[], None]) -> None:
-    """Lets every replica read what an earlier run left before the chief writes anew."""
-    begin()
+def and_wait(model: Any, notify: Callable[[], None]) -> None:
+    """Calls the callbacks, which may read and write files, and waits for the other replicas' ones.
+
+    So every replica has read what an earlier run left before the chief writes anew, and what the
+    chief writes is there when `fit` returns.
+    """
+    notify()
     strategy = strategy_of(model)
     if strategy is not None:
         strategy.group.barrier()

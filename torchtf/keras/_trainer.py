@@ -11,6 +11,7 @@ Contract:
 
 from __future__ import annotations
 
+import functools
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -39,7 +40,7 @@ from torchtf.core.tensor import is_tensor_type, wrap
 from torchtf.keras._backup import remaining
 from torchtf.keras._data import DatasetAdapter
 from torchtf.keras._distribute import (
-    at_train_begin,
+    and_wait,
     callbacks_of_replica,
     in_replica,
     server_strategy_of,
@@ -353,7 +354,7 @@ def fit(
     self.stop_training = False
     training_logs: dict[str, Any] = {}
     self.make_train_function()
-    at_train_begin(self, callbacks.on_train_begin)
+    and_wait(self, callbacks.on_train_begin)
     for epoch in range(self._initial_epoch or initial_epoch, epochs):
         self.reset_metrics()
         callbacks.on_epoch_begin(epoch)
@@ -394,7 +395,7 @@ def fit(
     if isinstance(self.optimizer, optimizers.Optimizer) and epochs > 0:
         self.optimizer.finalize_variable_values(self.trainable_weights)
     self._eval_epoch_iterator = None
-    callbacks.on_train_end(logs=training_logs)
+    and_wait(self, functools.partial(callbacks.on_train_end, logs=training_logs))
     return self.history
 
 
