@@ -87,7 +87,6 @@ QUESTIONS = [
     "images(labels=[2, 1] * 6, shuffle=False)",
     "images(labels=[2, 1])",
     "images(class_names=['cats'])",
-    "images(color_mode='grayscale', shuffle=False)",
     "images(color_mode='rgba', interpolation='area', shuffle=False)",
     "images(color_mode='cmyk')",
     "images(validation_split=0.25, subset='training')",
