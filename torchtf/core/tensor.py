@@ -313,7 +313,9 @@ class SymbolicTensor(Tensor):
             "you are running in Graph mode, use Eager execution mode or decorate this function "
             "with @tf.function. If you are using AutoGraph, you can try decorating this function "
             "with @tf.function. If that does not work, then you may be using an unsupported "
-            "feature or your source code may not be visible to AutoGraph."
+            "feature or your source code may not be visible to AutoGraph. See https://github.com/"
+            "tensorflow/tensorflow/blob/master/tensorflow/python/autograph/g3doc/reference/"
+            "limitations.md#access-to-source-code for more information."
         )
 
     def __bool__(self):
@@ -322,9 +324,7 @@ class SymbolicTensor(Tensor):
     def __iter__(self):
         if not self._data.ndim:
             raise TypeError("Cannot iterate over a scalar tensor.")
-        if isinstance(self._data.shape[0], torch.SymInt):
-            self._refuse("Iterating over a symbolic `tf.Tensor`")
-        return map(wrap, self._data.unbind(0))
+        self._refuse("Iterating over a symbolic `tf.Tensor`")
 
     def __len__(self):
         raise TypeError(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 
-from malt.operators import py_builtins
 from malt.operators.variables import Undefined, UndefinedReturnValue
 
 from torchtf.control_flow import is_staged, row_at, staged_cond, staged_while
@@ -441,94 +440,3 @@ def list_append(list_, x):
         return list_.write(list_.size(), x)
     list_.append(x)
     return list_
-
-
-# -- builtins
-
-
-def call_builtin(f, args, kwargs, scope):
-    """Calls a builtin of Python, as it means for tensors."""
-    if f is eval:
-        return py_builtins.eval_in_original_context(f, args, scope)
-    if f is super:
-        return py_builtins.super_in_original_context(f, args, scope)
-    if f is globals:
-        return py_builtins.globals_in_original_context(scope)
-    if f is locals:
-        return py_builtins.locals_in_original_context(scope)
-    replacement = _BUILTINS.get(getattr(f, "__name__", None)) if _known(f) else None
-    if replacement is not None and any(map(is_staged, args)):
-        return replacement(*args, **(kwargs or {}))
-    if f in (any, all) and args and is_staged(args[0]):
-        return _BUILTINS[f.__name__](*args)
-    return f(*args, **(kwargs or {}))
-
-
-def _known(f) -> bool:
-    return getattr(f, "__module__", None) == "builtins" or f in (int, float, range, enumerate, zip)
-
-
-def _len(x):
-    from torchtf import array_ops
-
-    if x.shape.rank == 0:
-        raise ValueError("len requires a non-scalar tensor, got one of shape ()")
-    if x.shape[0] is not None:
-        return x.shape[0]
-    return array_ops.shape(x)[0]
-
-
-def _int(x, base=10):
-    from torchtf import math
-
-    if x.dtype is dtypes.string:
-        from torchtf import strings
-
-        return strings.to_number(x, out_type=dtypes.int32)
-    return math.cast(x, dtypes.int32)
-
-
-def _float(x):
-    from torchtf import math
-
-    if x.dtype is dtypes.string:
-        from torchtf import strings
-
-        return strings.to_number(x, out_type=dtypes.float32)
-    return math.cast(x, dtypes.float32)
-
-
-def _abs(x):
-    from torchtf import math
-
-    return math.abs(x)
-
-
-def _print(*values, **kwargs):
-    from torchtf.logging_ops import print as print_op
-
-    print_op(*values, sep=kwargs.get("sep", " "), end=kwargs.get("end", "\n"))
-
-
-def _range(*args):
-    from torchtf import array_ops
-
-    return array_ops.range(*args)
-
-
-def _any(x):
-    from torchtf import math
-
-    return math.reduce_any(x)
-
-
-def _all(x):
-    from torchtf import math
-
-    return math.reduce_all(x)
-
-
-_BUILTINS = {
-    "abs": _abs, "all": _all, "any": _any, "float": _float, "int": _int, "len": _len,
-    "print": _print, "range": _range,
-}  # fmt: skip

@@ -19,6 +19,7 @@ from malt.utils import ag_logging
 
 from torchtf.core import errors
 from torchtf.function import autograph, autograph_operators
+from torchtf.function.autograph_builtins import call_builtin
 
 _STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
 
@@ -114,7 +115,7 @@ def converted_call(f, args, kwargs, caller_fn_scope=None, options=None):
             f.func, f.args + tuple(args), f.keywords | (kwargs or {}), caller_fn_scope, options
         )
     if inspect_utils.isbuiltin(f):
-        return autograph_operators.call_builtin(f, args, kwargs, caller_fn_scope)
+        return call_builtin(f, args, kwargs, caller_fn_scope)
     if conversion.is_unsupported(f):
         return f(*args, **kwargs) if kwargs else f(*args)
     if inspect.ismethod(f) or inspect.isfunction(f):

@@ -517,7 +517,7 @@ def _without_output(module, index) -> torch.fx.GraphModule:
     outputs[index] = inputs[index]
     copied.output(outputs)
     made = torch.fx.GraphModule(module, copied)
-    copied.eliminate_dead_code(lambda n: bool(n.meta.get("stateful")) or n.is_impure())
+    drop_unused(copied)
     return made
 
 
@@ -554,6 +554,29 @@ def control_flow_of(node: torch.fx.Node, module: torch.nn.Module) -> Call | None
         test, body, carried, _ = node.args
         return While(getattr(module, test.target), getattr(module, body.target), len(carried))
     return None
+
+
+def has_effect(node: torch.fx.Node) -> bool:
+    """Whether a node must stay even if nothing uses its value."""
+    if node.meta.get("stateful") or node.is_impure():
+        return True
+    return any(
+        has_effect(inner)
+        for module in sub_modules(node)
+        for inner in module.graph.nodes
+        if inner.op == "call_function"
+    )
+
+
+def drop_unused(fx_graph: torch.fx.Graph) -> None:
+    """Erases the nodes that nothing uses and that have no effect.
+
+    (`Graph.eliminate_dead_code` would go on to the sub graphs and ask there for torch's own
+    effects only.)
+    """
+    for node in reversed(list(fx_graph.nodes)):
+        if not node.users and not has_effect(node):
+            fx_graph.erase_node(node)
 
 
 def has_records(module: torch.fx.GraphModule) -> bool:

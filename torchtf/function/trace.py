@@ -587,7 +587,7 @@ def _finish(module: torch.fx.GraphModule, under_way: Trace, names, count: int) -
     staged.forget_unused_records(fx_graph)
     _protect_mutated(fx_graph, under_way)
     _copy_escaping_variables(fx_graph, under_way)
-    fx_graph.eliminate_dead_code(has_effect)
+    staged.drop_unused(fx_graph)
     for improve in graph_passes:
         improve(fx_graph)
     module.recompile()
@@ -605,18 +605,6 @@ def order_placeholders(fx_graph: torch.fx.Graph, wanted: Sequence[torch.fx.Node]
         else:
             last.append(node)
         last = node
-
-
-def has_effect(node: torch.fx.Node) -> bool:
-    """Whether a node must stay even if nothing uses its value."""
-    if node.meta.get("stateful") or node.is_impure():
-        return True
-    return any(
-        has_effect(inner)
-        for module in staged.sub_modules(node)
-        for inner in module.graph.nodes
-        if inner.op == "call_function"
-    )
 
 
 def mutated_arguments(node: torch.fx.Node) -> list[torch.fx.Node]:
