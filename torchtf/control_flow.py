@@ -443,13 +443,15 @@ def _flat_specs(invariants, state) -> list:
     return flat
 
 
-def _open(spec, tensor: Tensor) -> list[bool] | None:
-    """Which sizes of a loop variable its invariant leaves open.
+def _open(spec, tensor: Tensor) -> list[bool] | str | None:
+    """Which sizes of a loop variable its invariant leaves open, see `control.stage_while`.
 
     Raises:
         ValueError: if the tensor does not fit its invariant.
     """
-    if spec is None or getattr(tensor._data, "ndim", 0) == 0:
+    from torchtf.function.control import ANY_RANK
+
+    if spec is None:
         return None
     shape = spec.shape if isinstance(spec, TypeSpec) else TensorShape(spec)
     if not shape.is_compatible_with(tensor.shape):
@@ -458,9 +460,7 @@ def _open(spec, tensor: Tensor) -> list[bool] | None:
             f"compatible with the initial shape of the loop variable. It enters the loop with "
             f"shape {tensor.shape}, but the specified shape invariant is {shape}."
         )
-    if shape.rank is None:
-        return [True] * tensor.shape.rank
-    return [s is None for s in shape]
+    return ANY_RANK if shape.rank is None else [s is None for s in shape]
 
 
 # -- maps and folds

@@ -64,6 +64,44 @@ class _Hole:
         return self.text
 
 
+class _RaggedHole:
+    """The place of a ragged tensor: of its flat values and its row splits, the outermost first."""
+
+    def __init__(self, values: _Hole, splits: list[_Hole]):
+        self.values = values
+        self.splits = splits
+
+    def text(self, arrays, summarize: int) -> str:
+        values, splits = arrays[self.values.index], [arrays[s.index] for s in self.splits]
+        return _rows(values, splits, 0, len(splits[0]) - 1, summarize)
+
+
+def _rows(values, splits, first, end, summarize) -> str:
+    """The rows of a ragged tensor from one to another, as nested lists."""
+
+    def one(i):
+        if splits:
+            return _rows(values, splits[1:], splits[0][i], splits[0][i + 1], summarize)
+        if values[i].ndim if hasattr(values[i], "ndim") else False:
+            return _rows(values[i], (), 0, len(values[i]), summarize)
+        return repr(values[i].decode()) if isinstance(values[i], bytes) else _as_string(values[i])
+
+    n = end - first
+    if summarize < 0 or n <= 2 * summarize:
+        parts = [one(i) for i in range(first, end)]
+    else:
+        shown = range(first, first + summarize), range(end - summarize, end)
+        parts = [*map(one, shown[0]), "...", *map(one, shown[1])]
+    return f"[{', '.join(parts)}]"
+
+
+def _as_string(value) -> str:
+    """A number as `tf.strings.as_string` writes it."""
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    return f"{float(value):f}" if isinstance(value, np.floating) else str(value)
+
+
 class _Text:
     """A Python value as it prints."""
 
@@ -80,6 +118,9 @@ def _piece(value, tensors):
         or is_tensor_type(value)
         or hasattr(type(value), "_tape_read")
     ):
+        if hasattr(type(value), "nested_row_splits"):
+            splits = [_piece(s, tensors) for s in value.nested_row_splits]
+            return _RaggedHole(_piece(value.flat_values, tensors), splits)
         if hasattr(value, "_type_spec") and not is_tensor_type(value):
             return _Text(str(value))
         tensors.append(convert_to_tensor(value))
@@ -113,19 +154,33 @@ class _Print(_Effect):
     def run(self, *values):
         arrays = _decoded(values, self.strings)
 
+        several = len(self._parts) > 1  # then strings of tensors are in quotes
+
         def text(x, nested):
+            if isinstance(x, _RaggedHole):
+                return _Text(x.text(arrays, self._summarize))
             if isinstance(x, _Hole):
-                return _Text(format_array(arrays[x.index], self._summarize, nested))
+                quoted = nested or several
+                return _Text(format_array(arrays[x.index], self._summarize, quoted))
             return x if nested or isinstance(x, str) else repr(x)
 
         pieces = []
         for part in self._parts:
             if nest.is_nested(part):
-                pieces.append(str(nest.map_structure(lambda x: text(x, True), part)))
+                pieces.append(str(nest.map_structure(lambda x: text(x, True), _in_order(part))))
             else:
                 pieces.append(str(text(part, False)))
         self._write(self._sep.join(pieces), self._end)
         return []
+
+
+def _in_order(part):
+    """A structure with the keys of its dicts in order."""
+    if type(part) is dict:
+        return {k: _in_order(part[k]) for k in sorted(part)}
+    if type(part) in (list, tuple):
+        return type(part)(map(_in_order, part))
+    return part
 
 
 def _decoded(values, strings) -> list[np.ndarray]:
@@ -146,10 +201,10 @@ def _emit(effect, tensors):
         effect.emit(graph.state.trace, [raw(t) for t in tensors])
 
 
-def format_array(array: np.ndarray, summarize: int, nested: bool = False) -> str:
-    """The elements as `tf.print` shows them; `nested`: as part of a structure."""
+def format_array(array: np.ndarray, summarize: int, quoted: bool = False) -> str:
+    """The elements as `tf.print` shows them; `quoted`: also a single string."""
     if array.ndim == 0:
-        return _element(array[()], nested)
+        return _element(array[()], quoted)
     return _format(array, summarize, 0)
 
 
@@ -160,7 +215,7 @@ def _element(value, quoted: bool) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "1" if value else "0"
     if isinstance(value, (complex, np.complexfloating)):
-        return f"({_number(value.real)},{_number(value.imag)})"
+        return "?"  # as TensorFlow
     if isinstance(value, (float, np.floating)) or value.dtype.kind not in "iu":
         return _number(value)
     return str(int(value))

@@ -2,9 +2,7 @@
 
 * Eagerly the function is simply called. In a traced function the call becomes a node: Python runs
   each time the graph does.
-* The shape of a node's results is unknown, as in TensorFlow, until `set_shape` tells it. A graph
-  needs ranks, so the node assumes that of the function's first argument; if the graph goes on to
-  compute with a result that turns out to have another rank, it says so.
+* The shape of a node's results is unknown, as in TensorFlow, until `set_shape` tells it.
 """
 
 from __future__ import annotations
@@ -38,26 +36,23 @@ class PythonCall(staged.Call):
         function: what the user gave.
         arguments: which inputs are strings.
         specs: the spec of each result.
-        ranks: the rank assumed for each result.
     """
 
-    def __init__(self, function, op, stateful, strings, specs, ranks, convert):
+    def __init__(self, function, op, stateful, strings, specs, convert):
         self.op = op
         self.stateful = stateful
         self._function = function
         self._strings = strings
         self._specs = specs
-        self._ranks = ranks
         self._convert = convert
 
     def outputs(self, under_way, inputs):
-        made = []
-        for spec, rank in zip(self._specs, self._ranks, strict=True):
-            sizes = [None] * rank if spec.shape.rank is None else list(spec.shape)
-            made.append(
-                under_way.fake_like(sizes, spec.dtype.torch or spec.dtype, torch.device("cpu"))
-            )
-        return made
+        rank = inputs[0].dim() if inputs else 0
+        place = torch.device("cpu")
+        return [
+            under_way.fake_like(s.shape._dims, s.dtype.torch or s.dtype, place, rank)
+            for s in self._specs
+        ]
 
     def run(self, *values):
         return self._encoded(self.call_python(self._decoded(values)))
@@ -154,10 +149,7 @@ def _run(function, inp, Tout, op, stateful, convert, differentiable):
     ]
     inputs = [convert_to_tensor(x) for x in nest.flatten(inp, expand_composites=True)]
     strings = [x.dtype is dtypes.string for x in inputs]
-    rank = inputs[0].shape.rank if inputs else 0
-    call = PythonCall(
-        function, op, stateful, strings, flat_specs, [rank] * len(flat_specs), convert
-    )
+    call = PythonCall(function, op, stateful, strings, flat_specs, convert)
     if graph.state.trace is None:
         data = [x._data if differentiable or s else x._data.detach()
                 for x, s in zip(inputs, strings, strict=True)]  # fmt: skip
@@ -171,8 +163,7 @@ def _run(function, inp, Tout, op, stateful, convert, differentiable):
         else:
             found = call.emit(graph.state.trace, data)
         results = [wrap(r) for r in found]
-        for result, spec in zip(results, flat_specs, strict=True):
-            result._shape_hint = spec.shape
+        for result in results:
             graph.state.trace.note(result, op)
     if not flat_specs:
         return None

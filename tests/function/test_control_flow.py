@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import pytest
 import torch
@@ -340,6 +342,135 @@ def back_prop_of_a_map_outside_of_a_graph(tf):
         tape.watch(x)
         y = tf.map_fn(lambda r: r * r, x, back_prop=False)
     return tape.gradient(y, x)
+
+
+@program
+def branches_of_different_rank(tf):
+    @tf.function
+    def f(x):
+        y = tf.cond(tf.reduce_sum(x) > 0, lambda: tf.expand_dims(x, 0), lambda: x)
+        print(y.shape, tf.reduce_sum(y).shape, tf.shape(y).shape, tf.reshape(y, [2, 1]).shape)
+        z = tf.concat([y, tf.zeros_like(y)], -1)
+        print((y + 1.0).shape, z.shape, y[..., 0].shape, tf.ensure_shape(y, [None, 2]).shape)
+        more = [tf.nn.softmax(y), tf.stack([y, y]), tf.where(y > 0, y, -y), tf.fill(tf.shape(y), 3)]
+        return (
+            y * 2.0,
+            z,
+            tf.rank(y),
+            tf.size(y),
+            tf.matmul(tf.reshape(y, [1, 2]), [[1.0], [2.0]]),
+            more,
+        )
+
+    @tf.function
+    def g(i, x):
+        a = tf.switch_case(i, [lambda: x, lambda: x[0], lambda: x[None]])
+        b = tf.case([(i < 1, lambda: x), (i < 2, lambda: x[0])], default=lambda: x[None])
+        return a, b
+
+    @tf.function
+    def h(x):
+        if tf.reduce_sum(x) > 0:
+            return x
+        return tf.constant(0.0)
+
+    x = tf.constant([1.0, 2.0])
+    return f(x), f(-x), [g(tf.constant(i), x) for i in range(3)], h(x), h(-x)
+
+
+@program
+def gradients_through_branches_of_different_rank(tf):
+    @tf.function
+    def f(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.cond(tf.reduce_sum(x) > 0, lambda: x * x, lambda: tf.reduce_sum(x * 3.0))
+            z = tf.reduce_sum(tf.sin(y) * 2.0)
+        return z, tape.gradient(z, x)
+
+    x = tf.constant([1.0, 2.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        z, _ = f(x)
+    return f(x), f(-x), tape.gradient(z, x)
+
+
+@program
+def a_loop_variable_of_any_rank(tf):
+    @tf.function
+    def f(x, n):
+        anything = tf.TensorShape(None)
+        _, y = tf.while_loop(
+            lambda i, y: i < n,
+            lambda i, y: (i + 1, tf.expand_dims(y, 0)),
+            [0, x],
+            shape_invariants=[tf.TensorShape([]), anything],
+        )
+        for _ in tf.range(n):
+            tf.autograph.experimental.set_loop_options(shape_invariants=[(x, anything)])
+            x = tf.stack([x, x * 2.0])
+        print(x.shape, y.shape)
+        return x, y, tf.reduce_max(x)
+
+    x = tf.constant([1.0, 2.0])
+    return f(x, tf.constant(2)), f(x, tf.constant(0))
+
+
+@program
+def a_loop_variable_that_changes_its_rank(tf):
+    @tf.function
+    def f(x):
+        return tf.while_loop(lambda x: tf.rank(x) < 3, lambda x: tf.expand_dims(x, 0), [x])
+
+    return f(tf.constant([1.0, 2.0]))
+
+
+@program
+def a_python_function_of_unknown_rank(tf):
+    @tf.function
+    def f(x):
+        y = tf.py_function(lambda a: np.ones([2, 3], np.float32) * a.numpy(), [x], tf.float32)
+        print(y.shape, (y + tf.ones([2, 3])).shape)
+        z = y + tf.ones([2, 3])
+        y.set_shape([2, 3])
+        print(y.shape)
+        return z, tf.reduce_sum(y, axis=1), tf.matmul(z, tf.ones([3, 1]))
+
+    return f(tf.constant(2.0))
+
+
+@program
+def an_open_batch_beside_a_constant(tf):
+    @tf.function
+    def f(x):
+        return x + tf.constant([[1.0], [2.0], [3.0]])
+
+    g = f.get_concrete_function(tf.TensorSpec([None, 2]))
+    return g(tf.ones([3, 2])), g(tf.ones([1, 2])), g.structured_outputs.shape
+
+
+@program
+def effects_in_branches_and_loops(tf):
+    v = tf.Variable(0)
+    path = tempfile.mkstemp()[1]
+    to_file = f"file://{path}"
+
+    @tf.function
+    def f(x):
+        for i in tf.range(3):
+            if x > i:
+                tf.debugging.assert_less(i, 2, message="too far")
+                tf.print(i, output_stream=to_file)
+            for _ in tf.range(1):
+                tf.print("in the loop", output_stream=to_file)
+        return v.assign_add(1)
+
+    f(tf.constant(1))
+    try:
+        f(tf.constant(5))
+    except tf.errors.InvalidArgumentError:
+        with open(path) as file:
+            return v.value(), file.read()
 
 
 test_programs = compare(globals())

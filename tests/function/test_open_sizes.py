@@ -129,7 +129,8 @@ def test_a_trace_that_needs_a_size_is_made_for_each():
 
     for n in (2, 1, 2, 1):
         np.testing.assert_array_equal(flat(tf.ones([n, 3])), 2 * np.ones(6))
-    assert traced_with == [None, 2, 1]
+    # 2 is the size that the first trace found to be another than the open one
+    assert traced_with == [None, 2]
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
         flat(tf.ones([5, 3]))
 

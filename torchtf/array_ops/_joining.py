@@ -100,7 +100,7 @@ def stack(values, axis=0, name="stack"):
         return convert_to_tensor(values)
     axis, values = int(axis), list(values)
     rank = convert_to_tensor(values[0]).shape.rank
-    if not -rank - 1 <= axis <= rank:
+    if rank is not None and not -rank - 1 <= axis <= rank:
         raise ValueError(f"Argument `axis` = {axis} not in range [{-rank - 1}, {rank + 1})")
     return _stack(_pack_like(list(values)), axis, name)
 

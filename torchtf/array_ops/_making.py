@@ -13,6 +13,7 @@ from torchtf.array_ops._shaping import shape as shape_of
 from torchtf.core import device, dtypes, errors
 from torchtf.core.convert import (
     KERNEL_NAMES,
+    OpenSizes,
     convert_to_tensor,
     raw,
     sizes_of,
@@ -64,6 +65,8 @@ def constant(value, dtype=None, shape=None, name="Const"):
 def _filled(shape, value, dtype):
     wanted = dtypes.as_dtype(dtype)
     sizes = to_shape(shape, None)
+    if type(sizes) is OpenSizes:
+        return _fill(convert_to_tensor("" if wanted is dtypes.string else value, wanted), sizes)
     if any(isinstance(s, int) and s < 0 for s in sizes):
         raise errors.InvalidArgumentError(
             None, None, f"Dimension {min(sizes)} must be >= 0 [Op:Fill]"
@@ -126,7 +129,7 @@ def fill(dims, value, name=None, layout=None):
             f"value must represent a scalar, got shape {brackets(value.shape)} [Op:Fill]",
         )
     sizes = to_shape(dims)
-    for s in sizes:
+    for s in sizes if type(sizes) is list else ():
         if isinstance(s, int) and s < 0:
             raise errors.InvalidArgumentError(None, None, f"Dimension {s} must be >= 0 [Op:Fill]")
     return _fill(value, sizes, name)
@@ -342,7 +345,7 @@ def one_hot(indices, depth, on_value=None, off_value=None, axis=None, dtype=None
             "allowed values: uint8, int8, int32, int64 [Op:OneHot]",
         )  # fmt: skip
     axis = -1 if axis is None else to_axis(axis)
-    if not -1 <= axis <= indices.ndim:
+    if indices.ndim is not None and not -1 <= axis <= indices.ndim:
         raise errors.InvalidArgumentError(
             None, None,
             f"Expected axis to be -1 or between [0, {indices.ndim + 1}).  But received: {axis} "

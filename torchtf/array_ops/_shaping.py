@@ -10,7 +10,7 @@ from torchtf.core.convert import convert_to_tensor, raw, to_axis, to_shape
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.shape import TensorShape, brackets
-from torchtf.core.tensor import SymbolicTensor, Tensor, is_fake, is_tensor_type, wrap
+from torchtf.core.tensor import SymbolicTensor, Tensor, is_fake, is_tensor_type, rank_is_open, wrap
 
 
 @op("Shape", strings="value")
@@ -29,7 +29,7 @@ def shape(input, out_type=None, name=None):
     wanted = dtypes.as_dtype(out_type or dtypes.int32).torch
     if not is_tensor_type(input):
         input = convert_to_tensor(input) if not hasattr(input, "__tf_dispatch__") else input
-    if type(input) is SymbolicTensor:
+    if type(input) is SymbolicTensor and not rank_is_open(input._data):
         return _size_tensor(list(input._data.shape), wanted)
     return _shape(input, wanted, name)
 
@@ -55,7 +55,14 @@ def _size_tensor(sizes, dtype) -> Tensor:
 def rank(input, name=None):
     """The number of axes as an int32 scalar (source: `tf.rank`)."""
     input = convert_to_tensor(input)
+    if rank_is_open(input._data):
+        return _rank(input, name)
     return _size_tensor(input._data.ndim, torch.int32)
+
+
+@op("Rank", strings="value")
+def _rank(input: T) -> Int32:
+    return torch.tensor(input.dim(), dtype=torch.int32)
 
 
 @dispatched
@@ -63,8 +70,15 @@ def size(input, out_type=None, name=None):
     """The number of elements as a scalar (source: `tf.size`)."""
     input = convert_to_tensor(input)
     data = input._data
+    if rank_is_open(data):
+        return _size(input, dtypes.as_dtype(out_type or dtypes.int32).torch, name)
     count = data.size if isinstance(data, np.ndarray) else data.numel()
     return _size_tensor(count, dtypes.as_dtype(out_type or dtypes.int32).torch)
+
+
+@op("Size", strings="value")
+def _size(input: T, dtype) -> Index:
+    return torch.scalar_tensor(input.numel(), dtype=dtype)
 
 
 def product(sizes):
@@ -123,7 +137,15 @@ def reshape(tensor, shape, name=None):
     Raises:
         InvalidArgumentError: if the number of elements differs.
     """
-    return _reshape(tensor, to_shape(shape, "Tshape"), name)
+    sizes = to_shape(shape, "Tshape")
+    return _in_shape(_reshape(tensor, sizes, name), sizes, tensor)
+
+
+def _in_shape(result, sizes, source):
+    """A result made of a tensor of unknown rank: its shape is what was asked for."""
+    if type(source) is SymbolicTensor and rank_is_open(source._data) and type(sizes) is list:
+        result.set_shape([s if isinstance(s, int) and s >= 0 else None for s in sizes])
+    return result
 
 
 @op("ExpandDims")
@@ -230,7 +252,7 @@ def broadcast_to(input, shape, name=None):
     """
     sizes = to_shape(shape)
     try:
-        return _broadcast_to(input, sizes, name)
+        return _in_shape(_broadcast_to(input, sizes, name), sizes, input)
     except errors.InvalidArgumentError:
         have = convert_to_tensor(input).shape
         if any(s < 0 for s in sizes):

@@ -522,8 +522,10 @@ def refuse_index_type(dtype, attribute: str = "Tidx"):
     raise errors.InvalidArgumentError(None, None, f"{message}int32, int64")
 
 
-def to_shape(shape, attribute: str | None = "Tidx") -> list:
+def to_shape(shape, attribute: str | None = "Tidx") -> Any:
     """A shape argument as a list of ints and symbolic ints (-1 stays -1).
+
+    A symbolic vector of unknown length comes as `OpenSizes`.
 
     Args:
         shape: a list (whose items may be scalar tensors), `TensorShape`, int, array or tensor.
@@ -553,8 +555,24 @@ def to_shape(shape, attribute: str | None = "Tidx") -> list:
             raise _cannot_convert(shape, torch.int32)
         refuse_index_type(data.dtype, attribute)
     if is_fake(data):
-        return [data.reshape(-1)[i].item() for i in range(data.numel())]
+        count = data.numel()
+        if not isinstance(count, int):
+            return OpenSizes(data)
+        return [data.reshape(-1)[i].item() for i in range(count)]
     return listed(data, flat=True)
+
+
+class OpenSizes:
+    """In place of a list of sizes: a symbolic vector of unknown length, which ops take as it is."""
+
+    def __init__(self, data: torch.Tensor):
+        self.data = data
+
+    def __iter__(self):
+        raise NotImplementedError(
+            "this needs a shape of a known length; give the shape tensor a static size "
+            "(set_shape, tf.ensure_shape)"
+        )
 
 
 def listed(data: torch.Tensor, flat: bool = False):

@@ -33,9 +33,9 @@ import numpy as np
 import torch
 
 from torchtf.core import arena, dtypes, errors, graph
-from torchtf.core.convert import KERNEL_NAMES, sizes_of, to_torch
+from torchtf.core.convert import KERNEL_NAMES, OpenSizes, sizes_of, to_torch
 from torchtf.core.shape import brackets
-from torchtf.core.tensor import SymbolicTensor, Tensor, is_fake, is_tensor_type, wrap
+from torchtf.core.tensor import SymbolicTensor, Tensor, is_fake, is_tensor_type, rank_is_open, wrap
 
 _FLOAT = ("bfloat16", "half", "float", "double")
 _SIGNED = ("int8", "int16", "int32", "int64")
@@ -269,16 +269,27 @@ class Op:
     def _run(self, args, converted, name):
         symbolic = graph.state.trace is not None
         try:
-            if symbolic and self._needs_wide(converted):  # fake tensors do not miss a kernel
+            if symbolic and _is_late(converted):
+                result = graph.state.trace.late(self, converted)
+            elif symbolic and self._needs_wide(converted):  # fake tensors do not miss a kernel
                 result = self._run_wide(converted)
             else:
                 result = self.body(*converted)
         except Exception as e:
-            result = self.recover(e, converted, name)
+            result = self._late(converted) if symbolic and _has_open_sizes(converted) else None
+            if result is None:
+                result = self.recover(e, converted, name)
         wrapped = _wrap_all(result)
         if symbolic:
             self._annotate(args, wrapped)
         return wrapped
+
+    def _late(self, converted):
+        """The op as a node for open sizes that the body does not take; None if none would do."""
+        try:
+            return graph.state.trace.late(self, converted)
+        except Exception:
+            return None
 
     def _needs_wide(self, converted) -> bool:
         """Whether, as far as one can tell beforehand, torch lacks a kernel for these arguments."""
@@ -459,6 +470,24 @@ _WIDER = {
     torch.bfloat16: torch.float32,
 }
 _SIGN_BIT = -(2**63)
+
+
+def _is_late(converted) -> bool:
+    """Whether a trace knows too little of the arguments to call the body."""
+    return any(
+        rank_is_open(x) or type(x) is OpenSizes
+        for v in converted for x in (v if isinstance(v, list) else (v,))
+    )  # fmt: skip
+
+
+def _has_open_sizes(converted) -> bool:
+    return any(
+        isinstance(s, torch.SymInt)
+        for v in converted
+        for x in (v if isinstance(v, list) else (v,))
+        if isinstance(x, torch.Tensor)
+        for s in x.shape
+    )
 
 
 def _sizes_text(shape):

@@ -242,15 +242,14 @@ class SymbolicTensor(Tensor):
     sizes (`tf.shape(x)[1] * 2`), so that shapes computed from sizes stay symbolic.
     """
 
-    __slots__ = ("_dtype", "_name", "_rank_hidden", "_shape_hint", "_sizes")
+    __slots__ = ("_dtype", "_name", "_shape_hint", "_sizes")
 
     def __init__(self, data, dtype=None, name=None, sizes=None):
         self._data = data
         self._dtype = dtype
         self._name = name
         self._sizes = sizes
-        self._shape_hint = None
-        self._rank_hidden = False
+        self._shape_hint = TensorShape(None) if rank_is_open(data) else None
 
     @property
     def dtype(self) -> dtypes.DType:
@@ -264,11 +263,16 @@ class SymbolicTensor(Tensor):
 
     def set_shape(self, shape) -> None:
         super().set_shape(shape)
-        self._shape_hint = self.shape.merge_with(shape)
+        merged = self.shape.merge_with(shape)
+        if merged != self.shape:
+            from torchtf.function.late import with_shape
+
+            self._data = with_shape(self._data, merged)
+            self._shape_hint = TensorShape(None) if rank_is_open(self._data) else merged
 
     @property
-    def ndim(self) -> int:
-        return self._data.ndim
+    def ndim(self) -> int | None:
+        return self.shape.rank
 
     @property
     def device(self) -> str:
@@ -425,6 +429,17 @@ def wrap(data):
 def is_fake(data) -> bool:
     """True for the stand-ins that flow while a function is traced."""
     return hasattr(data, "fake_mode")
+
+
+def hide_rank(data):
+    """Marks a stand-in as one whose rank is unknown: the rank that it has is only an example."""
+    data.rank_is_open = True
+    return data
+
+
+def rank_is_open(data) -> bool:
+    """True for a stand-in of which the rank is unknown."""
+    return hasattr(data, "rank_is_open")
 
 
 def unwrap(structure):

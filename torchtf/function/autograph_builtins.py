@@ -39,7 +39,7 @@ def call_builtin(f: Callable, args: tuple, kwargs: dict | None, scope):
         return _ON_TENSORS[f](*args, **(kwargs or {}))
     if f in _ON_DATASETS:
         among = args[1:] if f in (map, filter) else args if f is zip else args[:1]
-        if among and all(map(is_dataset, among)):
+        if among and all(map(_is_dataset, among)):
             return _ON_DATASETS[f](*args, **(kwargs or {}))
     if f is len and _is_array(args):
         return args[0].size()
@@ -48,7 +48,7 @@ def call_builtin(f: Callable, args: tuple, kwargs: dict | None, scope):
     return f(*args, **(kwargs or {}))
 
 
-def is_dataset(value) -> bool:
+def _is_dataset(value) -> bool:
     return hasattr(value, "element_spec") and hasattr(value, "reduce")
 
 
@@ -86,9 +86,7 @@ def _len(x):
     from torchtf import array_ops
 
     if x.shape.rank == 0:
-        raise ValueError(
-            f"len requires a non-scalar tensor, got one of shape {array_ops.shape(x)}"
-        )
+        raise ValueError(f"len requires a non-scalar tensor, got one of shape {array_ops.shape(x)}")
     if x.shape.rank is not None and x.shape[0] is not None:
         return x.shape[0]
     return array_ops.shape(x)[0]

@@ -21,6 +21,10 @@ __all__ = [
     "or_", "while_stmt",
 ]  # fmt: skip
 
+_LIMITATIONS = (
+    "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/python/autograph/g3doc/"
+    "reference/limitations.md#consistency-of-control-flow-types"
+)
 _UNDEFINED = (Undefined, UndefinedReturnValue)
 
 
@@ -76,11 +80,8 @@ def _check_branches(symbol_names, true, false):
             ) from None
         for x, y in zip(nest.flatten(a, True), nest.flatten(b, True), strict=True):
             if (x is None) != (y is None):
-                where, other = ("else", "main") if x is None else ("main", "else")
-                raise ValueError(
-                    f"'{name}' is None at the end of the {other} branch, but a tensor at the end "
-                    f"of the {where} branch"
-                )
+                where = "main" if x is None else "else"
+                raise ValueError(f"'{name}' is None at the end of the {where} branch.")
             if x is not None and x.dtype is not y.dtype:
                 raise TypeError(
                     f"'{name}' has dtype {x.dtype.name} in the main branch, but dtype "
@@ -152,8 +153,10 @@ def while_stmt(test, body, get_state, set_state, symbol_names, opts):
         first = test()
         if is_staged(first):
             raise NotImplementedError(
-                "the condition of a while loop started as a Python value and became a tensor after "
-                "one iteration; make it a tensor from the start"
+                "The condition of while loop started as non-Tensor, then changed to Tensor. This "
+                "may happen either because variables changed type, or when a break or return statement "
+                "inside the loop depends on a Tensor condition. In both cases, changing to a TF "
+                f"loop should remove the error.\nSee {_LIMITATIONS} for more info."
             )
 
 
@@ -316,9 +319,8 @@ def _python_test(extra_test) -> bool:
     if is_staged(value):
         raise NotImplementedError(
             "break and return statements which depend on a TF condition are not supported in "
-            "Python for loops. Did you intend to make it a TF loop?\nSee https://github.com/tensorflow/"
-            "tensorflow/blob/master/tensorflow/python/autograph/g3doc/reference/"
-            "limitations.md#consistency-of-control-flow-types for more info."
+            "Python for loops. Did you intend to make it a TF loop?\n"
+            f"See {_LIMITATIONS} for more info."
         )
     return bool(value)
 
@@ -339,7 +341,7 @@ def _for_tensor(iter_, extra_test, body, get_state, set_state, symbol_names, opt
 
 def _for_index(n, element, extra_test, body, get_state, set_state, symbol_names, opts):
     """A loop over the indices below `n`."""
-    count = [convert_to_tensor(0)]
+    count = [convert_to_tensor(0, dtype=n.dtype if is_tensor_type(n) else dtypes.int32)]
     _counted(count, lambda i: i < n, lambda i: i + 1, element, extra_test, body, get_state,
              set_state, symbol_names, opts)  # fmt: skip
 

@@ -15,9 +15,9 @@ import types
 from malt.core import ag_ctx, converter
 from malt.impl import api, conversion
 from malt.pyct import error_utils, inspect_utils
-from malt.utils import ag_logging
 
 from torchtf.core import errors
+from torchtf.core.log import get_logger
 from torchtf.function import autograph, autograph_operators
 from torchtf.function.autograph_builtins import call_builtin
 
@@ -128,7 +128,10 @@ def converted_call(f, args, kwargs, caller_fn_scope=None, options=None):
     if code is None or code.co_filename == "<string>" or inspect.isgeneratorfunction(target):
         return f(*args, **kwargs) if kwargs else f(*args)
     if _is_straight(code):
-        return f(*args, **kwargs) if kwargs else f(*args)
+        try:
+            return f(*args, **kwargs) if kwargs else f(*args)
+        except Exception:  # once more, converted, for an error that names the user's line
+            pass
     try:
         made, module, source_map = _transpiler.transform(
             target, converter.ProgramContext(options=options)
@@ -193,7 +196,7 @@ def _warn_unconverted(f, error):
     if key in _warned:
         return
     _warned.add(key)
-    ag_logging.warning(
+    get_logger().warning(
         "AutoGraph could not transform %s and will run it as-is.\nCause: %s\nTo silence this "
         "warning, decorate the function with @tf.autograph.experimental.do_not_convert",
         f, error,

@@ -14,8 +14,11 @@ from collections.abc import Callable, Sequence
 import torch
 
 from torchtf.core import arena, dtypes, graph
+from torchtf.core.tensor import rank_is_open
 from torchtf.function import staged
 from torchtf.function.trace import Traced, order_placeholders, trace
+
+ANY_RANK = "any rank"  # of a loop variable whose rank may change
 
 
 class ShapeChange(ValueError):
@@ -87,8 +90,13 @@ def _operand(value):
     return value
 
 
-def _sizes(result: torch.Tensor, under_way) -> list:
-    """Static sizes of a sub graph's result: ints, sizes known outside, or None."""
+def _sizes(result: torch.Tensor, under_way) -> list | None:
+    """Static sizes of a sub graph's result: ints, sizes known outside, or None.
+
+    None for a result of unknown rank.
+    """
+    if rank_is_open(result):
+        return None
     return [
         s if isinstance(s, int) or under_way.knows_size(s.node.expr) else None for s in result.shape
     ]
@@ -102,7 +110,7 @@ def _same(a, b) -> bool:
 
 def _stand_in(under_way, sizes, like: torch.Tensor) -> torch.Tensor:
     dtype = dtypes.string if arena.is_handles(like) else like.dtype
-    return under_way.fake_like(sizes, dtype, like.device)
+    return under_way.fake_like(sizes, dtype, like.device, like.dim())
 
 
 def stage_cond(
@@ -113,13 +121,10 @@ def stage_cond(
     Args:
         pred: a boolean scalar stand-in.
         true_function, false_function: take nothing, return flat lists of raw results which agree in
-            number, dtype and rank.
+            number and dtype.
 
     Returns:
-        The stand-ins of the results.
-
-    Raises:
-        NotImplementedError: if the results differ in rank.
+        The stand-ins of the results. Where the two ranks differ the result's is unknown.
     """
     under_way = graph.state.trace
     subs = [
@@ -147,12 +152,11 @@ def join_branches(under_way, pred, subs: Sequence[_Sub]) -> list[torch.Tensor]:
     pairs = [*zip(true.traced.results, false.traced.results, strict=True)]
     pairs += [(under_way.read(o),) * 2 for o in written.values()]
     for a, b in pairs:
-        if a.dim() != b.dim():
-            raise NotImplementedError(
-                f"The branches of a condition return tensors of ranks {a.dim()} and {b.dim()}: "
-                "torchtf needs one rank; reshape one of them."
-            )
-        sizes = zip(_sizes(a, under_way), _sizes(b, under_way), strict=True)
+        one, other = _sizes(a, under_way), _sizes(b, under_way)
+        if one is None or other is None or len(one) != len(other):
+            shapes.append((None, a))
+            continue
+        sizes = zip(one, other, strict=True)
         shapes.append(([x if _same(x, y) else None for x, y in sizes], a))
 
     def outputs():
@@ -192,7 +196,7 @@ def stage_while(
     test: Callable,
     body: Callable,
     initial: Sequence[torch.Tensor],
-    open_sizes: Sequence[Sequence[bool] | None] | None = None,
+    open_sizes: Sequence[Sequence[bool] | str | None] | None = None,
 ) -> list[torch.Tensor]:
     """Puts a loop into the trace under way.
 
@@ -201,7 +205,7 @@ def stage_while(
         body: takes the state, returns the next one, flat and raw.
         initial: the state to begin with.
         open_sizes: for each part of the state, which of its sizes may change from iteration to
-            iteration; None where none does.
+            iteration; None where none does, `ANY_RANK` where the rank may.
 
     Returns:
         The stand-ins of the last state.
@@ -211,14 +215,17 @@ def stage_while(
     """
     under_way = graph.state.trace
     opened = [
-        list(o) if o is not None else [False] * x.dim()
+        ANY_RANK if o == ANY_RANK or rank_is_open(x) else list(o or [False] * x.dim())
         for x, o in zip(initial, open_sizes or [None] * len(initial), strict=True)
     ]
-    while True:
-        arguments = [
-            _stand_in(under_way, [None if o else s for s, o in zip(x.shape, flags, strict=True)], x)
-            for x, flags in zip(initial, opened, strict=True)
+
+    def stand_ins():
+        return [
+            _stand_in(under_way, _opened(x, o), x) for x, o in zip(initial, opened, strict=True)
         ]
+
+    while True:
+        arguments = stand_ins()
         body_sub = _Sub(trace(body, arguments, name="loop_body"), len(arguments))
         if not _open_changed_sizes(arguments, body_sub.traced.results, opened):
             break
@@ -237,11 +244,7 @@ def stage_while(
     modules[0].recompile()
 
     def outputs():
-        made = [
-            _stand_in(under_way, [None if o else s for s, o in zip(x.shape, flags, strict=True)], x)
-            for x, flags in zip(initial, opened, strict=True)
-        ]
-        return made + [_stand_in(under_way, list(v.shape), v) for v in values]
+        return stand_ins() + [_stand_in(under_way, list(v.shape), v) for v in values]
 
     values = [under_way.read(o) for o in written.values()]
     call = staged.While(*modules, len(initial) + len(written), outputs)
@@ -256,9 +259,9 @@ def _open_changed_sizes(arguments, results, opened) -> bool:
     """Opens symbolic sizes that an iteration changes; True if the body must be traced again."""
     again = False
     for i, (before, after) in enumerate(zip(arguments, results, strict=True)):
-        if before.dtype is staged.FLOW:
+        if before.dtype is staged.FLOW or opened[i] == ANY_RANK:
             continue
-        if before.dim() != after.dim():
+        if before.dim() != after.dim() or rank_is_open(after):
             raise ShapeChange(i, _static(before), _static(after))
         for axis, (a, b) in enumerate(zip(before.shape, after.shape, strict=True)):
             if opened[i][axis] or _same(a, b):
@@ -269,5 +272,14 @@ def _open_changed_sizes(arguments, results, opened) -> bool:
     return again
 
 
-def _static(fake: torch.Tensor) -> tuple:
+def _opened(part: torch.Tensor, flags) -> list | None:
+    """The sizes of a part of the state, None for those that may change."""
+    if flags == ANY_RANK:
+        return None
+    return [None if o else s for s, o in zip(part.shape, flags, strict=True)]
+
+
+def _static(fake: torch.Tensor) -> tuple | None:
+    if rank_is_open(fake):
+        return None
     return tuple(s if isinstance(s, int) else None for s in fake.shape)

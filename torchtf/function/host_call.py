@@ -7,7 +7,7 @@ import torch
 
 from torchtf.core import arena, dtypes, graph
 from torchtf.core.convert import to_torch
-from torchtf.core.tensor import is_fake, to_numpy, wrap
+from torchtf.core.tensor import is_fake, rank_is_open, to_numpy, wrap
 from torchtf.function import staged
 
 
@@ -78,6 +78,15 @@ def stage_host_op(host, arguments: list):
 
 def _results(host, arguments):
     """The container and the (sizes, dtype) of the results, as far as they are known."""
+    container, specs = _results_by_rank(host, arguments)
+    flat = [x for a in arguments for x in (a if isinstance(a, list) else [a])]
+    if any(map(rank_is_open, flat)):
+        specs = [(None, dtype) for _, dtype in specs]
+    return container, specs
+
+
+def _results_by_rank(host, arguments):
+    """`_results`, as if the ranks of the arguments were those of their stand-ins."""
     names = [p.name for p in host.signature.parameters.values()]
     by_name = dict(zip(names, arguments, strict=True))
 

@@ -83,6 +83,7 @@ class Function:
             isinstance(s, TensorSpec) and s.shape.rank is None
             for s in nest.flatten(list(self._input_signature or ()), True)
         )
+        self._by_rank = False
 
     def __reduce__(self):
         """Travels as the function and its settings; traces are made where it arrives."""
@@ -185,8 +186,8 @@ class Function:
         return concrete.call_flat(leaves)
 
     def _signature_key(self, args):
-        """The cache key under an input signature: the ranks that it leaves open."""
-        if not self._open_ranks:
+        """The cache key under an input signature: the ranks, where each has a trace of its own."""
+        if not self._by_rank:
             return None
         return tuple(
             None if x is None else len(x._data.shape)
@@ -343,6 +344,13 @@ class Function:
             try:
                 concrete = self._trace(wanted)
             except Exception as error:
+                if self._open_ranks and not self._by_rank:
+                    # an op needs to know a rank: one trace for each
+                    self._by_rank = True
+                    try:
+                        return self._find_or_trace(self._signature_key(args), args)
+                    except Exception:
+                        raise error from None
                 found = self._traced_by_sizes(wanted, args, error)
                 if found is None:
                     raise
@@ -377,7 +385,7 @@ class Function:
 
     def _input_signature_args(self, args):
         specs = self._input_signature
-        if self._open_ranks:
+        if self._by_rank:
             specs = [
                 nest.map_structure(_with_rank_of, s, a)
                 if nest.is_nested(s)
@@ -594,13 +602,9 @@ def _is_symbolic_cell(cell) -> bool:
 
 def _with_rank_of(spec, value):
     if isinstance(spec, TensorSpec) and spec.shape.rank is None:
-        rank = value.shape.rank
-        if rank is None or isinstance(value, TensorSpec):
-            raise NotImplementedError(
-                f"The argument {spec.name or spec!r} has an unknown rank: torchtf traces for each "
-                "rank that it meets. Call the function, or give a shape such as [None, None]."
-            )
-        return TensorSpec([None] * rank, spec.dtype, spec.name)
+        if value.shape.rank is None:
+            return spec
+        return TensorSpec([None] * value.shape.rank, spec.dtype, spec.name)
     return spec
 
 
@@ -709,12 +713,6 @@ def trace_concrete(
     structured = tuple(
         signature.map_leaves(collect, a, n) for n, a in zip(names, seen, strict=True)
     )
-    for spec in specs:
-        if spec.shape.rank is None:
-            raise NotImplementedError(
-                f"The argument {spec.name!r} has an unknown rank: torchtf traces for a known "
-                "rank. Give a shape such as [None, None], or leave input_signature out."
-            )
     outputs: dict = {}
 
     def flat_function(*fakes):
@@ -735,7 +733,7 @@ def trace_concrete(
 
     traced = trace(
         flat_function,
-        [(tuple(s.shape), s.dtype.torch or s.dtype) for s in specs],
+        [(s.shape._dims, s.dtype.torch or s.dtype) for s in specs],
         [s.name for s in specs],
         may_create_variables,
         name,

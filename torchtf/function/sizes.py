@@ -22,6 +22,8 @@ import torch
 from torch.fx.experimental.symbolic_shapes import SYMPY_INTERP, DimDynamic, ShapeEnv
 from torch.utils._sympy.printers import PythonPrinter
 
+from torchtf.core.tensor import rank_is_open
+
 # the size that stands for an open one while tracing: large and prime, so that it equals no other
 HINT = 1009
 
@@ -119,6 +121,8 @@ def conditions(env: Sizes, inputs: Sequence[torch.Tensor]) -> Callable[..., bool
     """
     places: dict[sympy.Symbol, str] = {}
     for i, fake in enumerate(inputs):
+        if rank_is_open(fake):
+            continue
         for axis, size in enumerate(fake.shape):
             if isinstance(size, torch.SymInt) and size.node._expr.is_Symbol:
                 places.setdefault(size.node._expr, f"x{i}.shape[{axis}]")

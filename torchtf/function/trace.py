@@ -33,7 +33,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from torchtf.core import arena, device, dtypes, errors, graph, tape
 from torchtf.core.convert import to_torch
-from torchtf.core.tensor import SymbolicTensor, Tensor, is_fake, wrap
+from torchtf.core.shape import TensorShape
+from torchtf.core.tensor import SymbolicTensor, Tensor, hide_rank, is_fake, rank_is_open, wrap
 from torchtf.function import staged
 from torchtf.function.sizes import HINT, Sizes, conditions
 
@@ -106,16 +107,28 @@ class Trace:
         """A new symbolic size."""
         return self.fake_mode.shape_env.new_size()
 
-    def fake_like(self, shape: Sequence, dtype, place=None) -> torch.Tensor:
-        """A fake tensor; sizes of None are open. The dtype is torch's, or `tf.string`."""
-        sizes = [self.symbol() if s is None else s for s in shape]
+    def fake_like(self, shape: Sequence | None, dtype, place=None, rank: int = 1) -> torch.Tensor:
+        """A fake tensor; sizes of None are open. The dtype is torch's, or `tf.string`.
+
+        Without a shape its rank is open, too: `rank` is only the one that it seems to have.
+        """
+        wanted = [None] * rank if shape is None else shape
+        sizes = [self.symbol() if s is None else s for s in wanted]
         strings = dtype is dtypes.string
         if strings:
             self.root.uses_strings = True
             dtype, place = torch.int64, torch.device("cpu")
         with self.fake_mode, _untraced():
             fake = torch.empty(sizes, dtype=dtype, device=place or device.current())
+        if shape is None:
+            hide_rank(fake)
         return arena.mark(fake) if strings else fake
+
+    def late(self, op, arguments: list):
+        """Adds a node that runs an op when the graph does; see `function.late`."""
+        from torchtf.function.late import stage_late
+
+        return stage_late(op, arguments)
 
     def _lift(self, owner, value: torch.Tensor, name: str) -> torch.Tensor:
         """Makes `value` a graph input and returns its stand-in."""
@@ -203,6 +216,10 @@ class Trace:
             value = self.constant_strings(value)
         elif not is_fake(value):
             value = value.clone()  # under the trace: gives a stand-in with a node
+        if rank_is_open(value):
+            from torchtf.function.late import with_shape
+
+            value = with_shape(value, TensorShape(list(self._values[id(owner)].shape)))
         if arena.is_handles(self._values[id(owner)]):
             arena.mark(value)
         self._values[id(owner)] = value
@@ -549,7 +566,9 @@ def _with_node(under_way: Trace, value):
         return value
     if not is_fake(value):
         return value.clone()
-    return value.detach() if value.requires_grad else value
+    if not value.requires_grad:
+        return value
+    return hide_rank(value.detach()) if rank_is_open(value) else value.detach()
 
 
 def _finish(module: torch.fx.GraphModule, under_way: Trace, names, count: int) -> list:
