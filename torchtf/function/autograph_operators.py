@@ -155,8 +155,8 @@ def while_stmt(test, body, get_state, set_state, symbol_names, opts):
             raise NotImplementedError(
                 "The condition of while loop started as non-Tensor, then changed to Tensor. This "
                 "may happen either because variables changed type, or when a break or return "
-                "statement inside the loop depends on a Tensor condition. In both cases, changing to "
-                f"a TF loop should remove the error.\nSee {_LIMITATIONS} for more info."
+                "statement inside the loop depends on a Tensor condition. In both cases, changing "
+                f"to a TF loop should remove the error.\nSee {_LIMITATIONS} for more info."
             )
 
 
