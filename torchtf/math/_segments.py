@@ -258,7 +258,7 @@ def bincount(
     if weights is not None and binary_output:
         raise ValueError("Arguments `binary_output` and `weights` are mutually exclusive. Please "
                          "specify only one.")  # fmt: skip
-    if hasattr(arr, "flat_values") or hasattr(arr, "dense_shape"):
+    if hasattr(arr, "dense_shape"):
         from torchtf import sparse
 
         counts = sparse.bincount(arr, weights, axis or 0, minlength, maxlength, binary_output)

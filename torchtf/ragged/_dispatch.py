@@ -433,10 +433,13 @@ def _softmax(op, args):
 
 def _bincount(op, args):
     named = _arguments(op, args)
-    if named["axis"] is not None and named["axis"] != 0:
-        raise NotImplementedError(
-            "tf.math.bincount(axis=-1) of a RaggedTensor is not supported; use tf.map_fn"
-        )
+    if named["axis"] == -1:  # row by row
+        from torchtf import sparse
+
+        dtype = named.pop("dtype") if named["weights"] is None else named["weights"].dtype
+        keys = ("weights", "axis", "minlength", "maxlength", "binary_output")
+        counts = sparse.bincount(named["arr"], **{k: named[k] for k in keys})
+        return math.cast(sparse.to_dense(counts), dtype)
     for key in ("arr", "weights"):
         value = named[key]
         named[key] = value.flat_values if isinstance(value, RaggedTensor) else value
