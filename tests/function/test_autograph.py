@@ -12,6 +12,40 @@ from tests.function.programs import compare, program
 
 
 @program
+def loops_over_sizes_that_a_branch_reads(tf):
+    @tf.function
+    def nested(n):
+        total = 0
+        for i in tf.range(n):
+            if i == 2:
+                continue
+            for j in tf.range(i):
+                if j > 2:
+                    break
+                if (i + j) % 2 == 0:
+                    continue
+                total += i * j
+            if total > 20:
+                break
+        return total, i
+
+    @tf.function
+    def made(n):
+        if n > 2:
+            x = tf.zeros([n, 2]) + tf.cast(n, tf.float32)
+        else:
+            x = tf.ones([n + 1, 2])
+        return tf.reshape(x, [-1])
+
+    return (
+        nested(tf.constant(7)),
+        nested(tf.constant(3)),
+        made(tf.constant(3)),
+        made(tf.constant(1)),
+    )
+
+
+@program
 def if_else(tf):
     @tf.function
     def f(x):

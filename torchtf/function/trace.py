@@ -447,6 +447,20 @@ class Traced:
     fits: Callable[..., bool] | None = None
 
 
+def _read_scalar(x: torch.Tensor):
+    """Gives a tensor of the parent trace, which make_fx takes for a constant, a node."""
+    tracer = graph.state.trace.tracer
+    if not is_fake(x) or proxy_tensor.get_proxy_slot(x, tracer, None) is not None:
+        return NotImplemented
+    return torch.ops.aten._local_scalar_dense(torch.ops.aten.alias(x))
+
+
+_DECOMPOSITIONS = {
+    torch.ops.aten._local_scalar_dense.default: _read_scalar,
+    # make_fx's default: the cuts that torch makes by itself are none for the graph's own gradients
+    torch.ops.aten.detach.default: torch.ops.aten.alias,
+}
+
 # make_fx patches classes of torch while it runs, so threads (of pipelines, say) take turns
 _one_at_a_time = threading.RLock()
 
@@ -514,7 +528,7 @@ def trace(
     ):  # fmt: skip
         module = proxy_tensor.make_fx(
             body, tracing_mode="real", _allow_non_fake_inputs=True, _allow_fake_constant=True,
-            _disable_torch_fn_metadata_mode=True,
+            _disable_torch_fn_metadata_mode=True, decomposition_table=_DECOMPOSITIONS,
         )(*fakes)  # fmt: skip
     outer = _finish(module, under_way, names, len(fakes))
     fits = None
