@@ -196,6 +196,9 @@ def export_saved_model(
             )
             if options.verify and number < len(signatures):
                 wanted += references(signature, options.samples_of(signature.name), half)
+        if any(r.stateful for r in wanted):  # what one signature assigns another one may read
+            for reference in wanted:
+                reference.stateful = True
         with options.progress.step("SavedModel"):
             for name in ("assets", "assets.extra"):
                 (work / name).mkdir()

@@ -54,8 +54,9 @@ class TensorInfo:
     def torch_dtype(self) -> torch.dtype:
         if self.dtype not in _DTYPES:
             raise NotImplementedError(
-                f"input {self.name!r}: a {self.dtype} tensor cannot pass through ONNX; "
-                "take its encoded form (for images: the decoded uint8 array) as input instead"
+                f"input {self.name!r}: a {self.dtype} tensor cannot pass through ONNX; let the "
+                "signature take what the program makes of it: the decoded image as uint8, the "
+                "parsed features, the indices that a lookup gives"
             )
         return _DTYPES[self.dtype]
 

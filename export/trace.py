@@ -15,6 +15,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from .errors import ExportError
+from .extra_operators import translations
 from .lowering import lower, prepared_exporter, recurrent_nodes
 from .signature import Signature
 
@@ -179,6 +180,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, signature: Sig
                     f"out_{i}" for i in range(len(signature.outputs) + len(signature.updates))
                 ],
                 opset_version=OPSET,
+                custom_translation_table=translations(),
                 dynamo=True,
                 external_data=True,
                 report=False,

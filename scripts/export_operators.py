@@ -4,7 +4,7 @@ Each one is exported, and its artifacts run beside their source in TensorFlow an
 means that both agree. What cannot be exported is listed with the error that names it.
 
     python scripts/export_operators.py            # writes the table
-    python scripts/export_operators.py --only fft # prints the rows whose name has "fft" in it
+    python scripts/export_operators.py --only fft # anew the rows whose name has "fft" in it
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import functools
 import io
+import re
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -388,22 +389,24 @@ def table(names: list[str], functions: dict[str, Callable]) -> list[tuple[str, s
 def main() -> None:
     """Runs the program of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    parser.add_argument("--only", default="", help="print the rows with this in their name")
-    parser.add_argument("--part", default="1/1", help="one of several parts, such as 1/3")
+    parser.add_argument("--only", default="", help="a pattern: the other rows stay as they are")
     options = parser.parse_args()
     import torchtf as tf
 
     functions = entries(tf)
-    names = [n for n in functions if options.only in n]
-    part, parts = map(int, options.part.split("/"))
-    names = names[(part - 1) * len(names) // parts : part * len(names) // parts]
-    rows = []
+    names = [n for n in functions if re.search(options.only, n)]
+    rows = written() if options.only else {}
     for start in range(0, len(names), GROUP):
-        rows += table(names[start : start + GROUP], functions)
-        print("\n".join(map(row, rows[-min(GROUP, len(names) - start) :])), flush=True)
-    if options.only or parts > 1:
-        return
-    PAGE.write_text(page(rows), encoding="utf-8")
+        group = names[start : start + GROUP]
+        rows |= dict(zip(group, map(row, table(group, functions)), strict=True))
+        print("\n".join(rows[n] for n in group), flush=True)
+    PAGE.write_text(page([rows[n] for n in functions if n in rows]), encoding="utf-8")
+
+
+def written() -> dict[str, str]:
+    """The lines of the page's table, by name."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines() if PAGE.exists() else []
+    return {line.split("`")[1]: line for line in lines if line.startswith("| `")}
 
 
 def row(cells: tuple) -> str:
@@ -413,9 +416,9 @@ def row(cells: tuple) -> str:
     return "| " + " | ".join([f"`{name}`", *rest, shown[:160]]) + " |"
 
 
-def page(rows: list[tuple]) -> str:
+def page(rows: list[str]) -> str:
     """The page."""
-    good = [sum(r[i] == "yes" for r in rows) for i in (1, 2)]
+    good = [sum(r.split(" | ")[i] == "yes" for r in rows) for i in (1, 2)]
     lines = [
         "# What can be exported",
         "",
@@ -425,7 +428,7 @@ def page(rows: list[tuple]) -> str:
         "",
         "| | SavedModel | TFLite | error |",
         "| --- | --- | --- | --- |",
-        *map(row, rows),
+        *rows,
     ]
     return "\n".join(lines) + "\n"
 

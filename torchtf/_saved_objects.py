@@ -209,6 +209,8 @@ def _children(value) -> dict:
     found = _trackable.children(value)
     if isinstance(value, (list, tuple)):
         return {str(i): v for i, v in enumerate(value) if str(i) in found}
+    if isinstance(value, Module):
+        found |= {k: v for k, v in vars(value).items() if isinstance(v, (list, dict)) and not v}
     return found | _functions(value)
 
 
@@ -360,8 +362,11 @@ class _Restoration:
         node = self._nodes[number]
         kind = node["kind"]
         if kind == "module":
-            calls = any(name == "__call__" for name in node["children"])
-            made = self._made[number] = type("Restored", (Restored,), _CALL if calls else {})()
+            # attributes that a module has of its own give way to the saved ones
+            members = {name: None for name in node["children"] if hasattr(Restored, name)}
+            if "__call__" in node["children"]:
+                members |= _CALL
+            made = self._made[number] = type("Restored", (Restored,), members)()
         children = {name: self.object(child) for name, child in node["children"].items()}
         if kind == "module":
             for name, child in children.items():

@@ -92,6 +92,7 @@ _PASSED_ON = {
     "allow_custom_ops": False,
     "experimental_new_quantizer": True,
     "experimental_new_dynamic_range_quantizer": True,
+    "experimental_enable_resource_variables": True,
     "exclude_conversion_metadata": False,
     "unfold_batchmatmul": False,
     "_experimental_disable_per_channel": False,

@@ -458,10 +458,15 @@ class LoadedFunction:
     Attributes:
         structured_input_signature: ``((), {name: TensorSpec})``.
         structured_outputs: ``{name: TensorSpec}``.
+        variables, trainable_variables: those that it uses; none where TensorFlow runs it.
     """
 
-    def __init__(self, key: str, inputs: list[TensorSpec], outputs: list[TensorSpec], run):
+    def __init__(
+        self, key: str, inputs: list[TensorSpec], outputs: list[TensorSpec], run, variables=()
+    ):
         self.name = key
+        self.variables = tuple(variables)
+        self.trainable_variables = tuple(v for v in self.variables if v.trainable)
         self._run = run  # {name: Tensor} -> {name: Tensor}
         self.structured_input_signature = ((), {spec.name: spec for spec in inputs})
         self.structured_outputs = {spec.name: spec for spec in outputs}
@@ -543,7 +548,7 @@ def _own(entry, graph) -> LoadedFunction:
         results = graph.call_flat([tensors[spec.name] for spec in inputs])
         return dict(zip([spec.name for spec in outputs], results, strict=True))
 
-    return LoadedFunction(entry.name, inputs, outputs, run)
+    return LoadedFunction(entry.name, inputs, outputs, run, graph.variables)
 
 
 def _foreign(folder: str, key: str, entry: dict) -> LoadedFunction:

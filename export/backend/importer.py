@@ -10,6 +10,7 @@ import onnx
 import tensorflow as tf
 from onnx import numpy_helper
 
+from ..extra_operators import DOMAIN
 from .operators import OPERATORS, SIZE_RULES, Node, UnsupportedOperator
 from .values import Constant, Sizes, Value, is_known
 from .weights import Weights
@@ -119,7 +120,7 @@ class Importer:
     def _build(self, node: Node, values: list, domain: str) -> tuple:
         if node.op == "Constant":
             return (Constant(_constant(node), self.weights.tensor),)
-        build = OPERATORS.get(node.op) if domain in ("", "ai.onnx") else None
+        build = OPERATORS.get(node.op) if domain in ("", "ai.onnx", DOMAIN) else None
         if build is None:
             raise UnsupportedOperator(node.op, node.name)
         given = [v for v in values if v is not None]

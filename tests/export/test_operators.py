@@ -228,6 +228,28 @@ def test_family(family, tmp_path, quiet):
     check(Family(chosen), inputs, list(chosen), tmp_path, quiet)
 
 
+def test_what_onnx_lacks(tmp_path, quiet):
+    functions = {
+        "lgamma": torch.lgamma,
+        "digamma": torch.digamma,
+        "erfinv": lambda x: torch.erfinv(x / 9),
+        "cumprod": lambda x: x.cumprod(-1),
+        "integers": lambda x: (x * 2).to(torch.int32).cumprod(1),
+        "int32": lambda x: (x * 2).to(torch.int32).cumprod(1, dtype=torch.int32),
+        "more_rows": lambda x: x[:1].expand(5, -1),
+    }
+    signature = export.Signature(
+        "f",
+        Family(functions),
+        [("x", "float32", [None, 4])],
+        list(functions),
+        examples=[torch.rand(3, 4) * 3 + 0.5],
+    )
+    report = export.export_saved_model(signature, tmp_path / "m", options=quiet)
+    worst = max(report.artifacts[0].checks[0].differences, key=lambda d: d.largest)
+    assert worst.largest < 1e-5, worst
+
+
 def check(module, inputs, outputs, tmp_path, quiet, tolerance=1e-5):
     """Exports to TFLite by way of a SavedModel; both are verified, and must be exact to
     rounding."""

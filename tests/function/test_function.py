@@ -89,6 +89,24 @@ def input_signature_refuses_a_dtype(tf):
 
 
 @program
+def input_signature_of_variadic_functions(tf):
+    def some(*args, **kwargs):
+        return args[0] * len(args), len(kwargs)
+
+    def more(x, *args, k=3, **kwargs):
+        return sum(args, x * k)
+
+    spec, x = tf.TensorSpec([None, 2], tf.float32), tf.ones([1, 2])
+    found = []
+    for f in (some, more):
+        for specs in ([spec], [spec, spec], [tf.TensorSpec([None, 2], name="rows")]):
+            f_of = tf.function(f, input_signature=specs)
+            args, kwargs = f_of.get_concrete_function().structured_input_signature
+            found += [f_of(*[x] * len(specs)), [s.name for s in args], kwargs]
+    return found
+
+
+@program
 def input_signature_misses_an_argument(tf):
     f = tf.function(lambda x, y: x, input_signature=[tf.TensorSpec([2], tf.float32)])
     return f(tf.ones([2]), 1)

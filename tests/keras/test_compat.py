@@ -201,5 +201,3 @@ def test_export_serves_a_subclassed_model(tmp_path):
     loaded = tf.saved_model.load(str(tmp_path / "served"))
     np.testing.assert_allclose(loaded.serve(x), want, rtol=1e-5)
     assert sorted(loaded.signatures) == ["serve", "serving_default"]
-    with pytest.raises(NotImplementedError, match=r"model\.export"):
-        keras.export.ExportArchive()

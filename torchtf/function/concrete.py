@@ -447,15 +447,19 @@ class GraphWithState(torch.nn.Module):
         captures: its inputs after the arguments.
         kept: which of its results to return.
         written: the variables that the last of these are new values of.
+
+    Attributes:
+        written: these, and those that the graph changes in place; their new values come last.
     """
 
     def __init__(self, body, captures, kept: Sequence[int], written: Sequence = ()):
         super().__init__()
         self.body = body
         self.kept = list(kept)
-        self.written = list(written)
         self.owners = [c.owner for c in captures]
         self.state_names = []
+        self.changed = [i for i, c in enumerate(captures) if c.mutated]
+        self.written = [*written, *[self.owners[i] for i in self.changed]]
         for i, capture in enumerate(captures):
             name = f"state_{i}"
             self.register_buffer(name, capture.get().detach())
@@ -463,8 +467,10 @@ class GraphWithState(torch.nn.Module):
 
     def forward(self, *inputs):
         state = [getattr(self, name) for name in self.state_names]
+        for i in self.changed:  # the buffer is the memory of the variable, which stays as it is
+            state[i] = state[i].clone()
         results = self.body(*inputs, *state)
-        return tuple(results[i] for i in self.kept)
+        return (*[results[i] for i in self.kept], *[state[i] for i in self.changed])
 
 
 class _Leaf:

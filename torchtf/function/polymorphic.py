@@ -70,6 +70,8 @@ class Function:
         self._bound: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         functools.update_wrapper(self, python_function, updated=())
         self._signature = inspect.signature(python_function)
+        if input_signature is not None:
+            self._signature = _without_variadic(self._signature, len(input_signature))
         self._parameter_names = list(self._signature.parameters)
         kinds = {p.kind for p in self._signature.parameters.values()}
         self._plain = kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD}
@@ -116,6 +118,10 @@ class Function:
         """How often the Python function has been traced."""
         return self._trace_count
 
+    def _list_all_concrete_functions(self) -> list[ConcreteFunction]:
+        """The traces so far; Keras asks for them under this name."""
+        return list(self._concrete)
+
     def pretty_printed_concrete_signatures(self, verbose: bool = True) -> str:
         return "\n\n".join(c.pretty_printed_signature(verbose) for c in self._concrete)
 
@@ -153,8 +159,7 @@ class Function:
         ]  # fmt: skip
         if names[:1] == ["self"]:
             names = names[1:]  # a method in its class: the signature is that of the bound one
-        variadic = any(p.kind is p.VAR_POSITIONAL for p in self._signature.parameters.values())
-        if len(specs) > len(names) and not variadic:
+        if len(specs) > len(names):
             raise TypeError(
                 f"input_signature contains {len(specs) - len(names)} extra type constraints."
             )
@@ -498,6 +503,27 @@ class Function:
     def _graph_for(self, key) -> ConcreteFunction | None:
         found = self._cache.get(key)
         return found if isinstance(found, ConcreteFunction) else None
+
+
+def _without_variadic(sig: inspect.Signature, count: int) -> inspect.Signature:
+    """The signature of a function whose `count` leading arguments are known.
+
+    ``*args`` are as many parameters ``args_<i>`` (TensorFlow's names) as are left for them, and
+    there are no ``**kwargs``.
+    """
+    positional = [p for p in sig.parameters.values() if p.kind <= p.POSITIONAL_OR_KEYWORD]
+    found = []
+    for p in sig.parameters.values():
+        if p.kind is p.VAR_POSITIONAL and count > len(positional):
+            # nothing after a parameter that is given by position alone is given by name
+            found = [q.replace(kind=q.POSITIONAL_ONLY) for q in found]
+            found += [
+                inspect.Parameter(f"{p.name}_{i}", p.POSITIONAL_ONLY)
+                for i in range(count - len(positional))
+            ]
+        elif p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+            found.append(p)
+    return sig.replace(parameters=found)
 
 
 class _Misfit(Exception):

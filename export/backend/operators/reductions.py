@@ -102,3 +102,13 @@ def cumsum(node, x, axis):
     position = x.position(scalar_int(axis))
     options = {"exclusive": bool(node.get("exclusive", 0)), "reverse": bool(node.get("reverse", 0))}
     return x.map(lambda t: tf.cumsum(t, position, **options))
+
+
+@operator("CumProd")
+def cumprod(node, x):
+    position = x.position(node.get("axis"))
+
+    def product(t):  # PyTorch multiplies integers as int64
+        return tf.math.cumprod(tf.cast(t, tf.int64) if t.dtype.is_integer else t, position)
+
+    return x.map(product)

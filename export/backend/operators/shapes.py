@@ -192,7 +192,9 @@ def expand(node, x, target):
         h if (is_known(w) and w in (1, -1)) or (is_known(h) and h != 1) else w
         for h, w in zip(have, want, strict=True)
     ]
-    if all(h is f or (is_known(f) and h == f) for h, f in zip(have, final, strict=True)):
+    if all(
+        h is f or (is_known(h) and is_known(f) and h == f) for h, f in zip(have, final, strict=True)
+    ):
         return _reshape(x, final) if missing else x
     if missing == 0:
         return Value(
