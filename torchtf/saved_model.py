@@ -23,7 +23,7 @@ from torchtf._saved_objects import Description, Restored, restore
 from torchtf.core import dtypes, errors, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.specs import TensorSpec
-from torchtf.core.tensor import Tensor
+from torchtf.core.tensor import SymbolicTensor, Tensor
 from torchtf.core.wire import field
 from torchtf.module import Module
 
@@ -561,6 +561,11 @@ def _foreign(folder: str, key: str, entry: dict) -> LoadedFunction:
         ]
 
     def run(tensors):
+        if any(isinstance(t, SymbolicTensor) for t in tensors.values()):
+            raise NotImplementedError(
+                f"the signature {key!r} of {folder!r}, which TensorFlow wrote, cannot be part of a "
+                "graph: it runs in TensorFlow. Call it eagerly (a Keras model: run_eagerly=True)."
+            )
         arrays = {name: _bytes(t.numpy()) for name, t in tensors.items()}
         with tempfile.TemporaryDirectory(prefix="saved-model-") as scratch:
             results, _ = run_artifact(

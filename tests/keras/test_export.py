@@ -117,6 +117,15 @@ print(json.dumps([describe(Path("theirs")), describe(Path({str(written)!r}))]))
     theirs, ours = json.loads(run_python(code).splitlines()[-1])
     assert ours == theirs
 
+    x = np.ones((3, 4), np.float32)
+    layer = keras.layers.TFSMLayer(str(tmp_path / "theirs" / "subclass"))
+    np.testing.assert_allclose(layer(x)["output_0"], np.full((3, 2), 4), rtol=1e-6)
+    model = keras.Sequential([keras.Input((4,)), layer])
+    with pytest.raises(NotImplementedError, match="Call it eagerly"):
+        model.predict(x, verbose=0)
+    model.compile(run_eagerly=True)
+    assert model.predict(x, verbose=0)["output_0"].shape == (3, 2)
+
 
 def test_our_own_loader_sees_the_same(written):
     x = np.arange(12, dtype=np.float32).reshape(3, 4) / 10
