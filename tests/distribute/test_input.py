@@ -94,11 +94,12 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("policy", ["OFF", "AUTO", "DATA", "FILE", "HINT"])
-@pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("rank", range(WORKERS))
+@pytest.mark.parametrize(
+    ("source", "rank"),
+    # of too few files all workers complain here, the first one alone there
+    [(s, r) for s in SOURCES for r in range(WORKERS) if (s, r) != ("one file", 1)],
+)
 def test_workers_read_what_tensorflows_read(source, policy, rank, files):
-    if source == "one file" and rank:
-        pytest.skip("here all workers refuse, there the first one does")
     found = []
     for tf, share in ((tensorflow, theirs), (torchtf, ours)):
         dataset = SOURCES[source](tf, files)

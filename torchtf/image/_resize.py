@@ -217,7 +217,7 @@ def resize(
         raise ValueError("'images' must have either 3 or 4 dimensions.")
     try:
         size = to_shape(size)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, errors.InvalidArgumentError):
         raise ValueError("'size' must be a 1-D int32 Tensor") from None
     if len(size) != 2:
         raise ValueError("'size' must be a 1-D Tensor of 2 elements: new_height, new_width")

@@ -36,14 +36,14 @@ def call(op, args):
     """Calls an op one of whose tensor arguments is ragged.
 
     Raises:
-        TypeError: if the op does not take ragged tensors.
+        ValueError: if the op does not take ragged tensors.
     """
     handler = _HANDLERS.get(op.name)
     if handler is not None:
         return handler(op, args)
     if op.name in ELEMENTWISE or getattr(op, "elementwise", False):
         return elementwise(op, args)
-    raise TypeError(
+    raise ValueError(
         f"{op.name} does not take a RaggedTensor; use RaggedTensor.to_tensor(), or "
         "tf.ragged.map_flat_values."
     )
@@ -428,7 +428,7 @@ def _softmax(op, args):
     shifted = logits - math.reduce_max(logits, axis, keepdims=True)
     powers = math.exp(shifted)
     total = math.reduce_sum(powers, axis, keepdims=True)
-    return powers / total if op.name == "Softmax" else shifted - math.log(total)
+    return powers / total
 
 
 def _bincount(op, args):
@@ -473,7 +473,6 @@ _HANDLERS = {
     "ReverseV2": _reverse,
     "Tile": _tile,
     "Softmax": _softmax,
-    "LogSoftmax": _softmax,
     # composite functions, by their names
     "bincount": _bincount,
     "boolean_mask": _boolean_mask,

@@ -849,7 +849,7 @@ class RaggedTensorSpec(TypeSpec):
 
 
 def _refuse_conversion(value, dtype=None, name=None, as_ref=False):
-    raise TypeError(
+    raise ValueError(
         "Failed to convert a RaggedTensor to a Tensor: rows may differ in length. Use "
         "RaggedTensor.to_tensor()."
     )
