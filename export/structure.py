@@ -1,11 +1,13 @@
-"""Structures of tensors as JSON: lists, tuples, dicts, plain values, and a mark for each tensor.
+"""What a SavedModel tells of objects and functions, in JSON, and what is made of it again.
 
-Tensors count in the order of TensorFlow's `nest`: positions first to last, dict keys sorted.
+A structure holds lists, tuples, dicts, plain values, and a mark for each tensor. Tensors count in
+the order of TensorFlow's `nest`: positions first to last, dict keys sorted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -41,3 +43,52 @@ def decode(form: Any, leaves: Iterator) -> Any:
         return {k: decode(v, leaves) for k, v in content}
     parts = [decode(v, leaves) for v in content]
     return parts if kind == "list" else tuple(parts)
+
+
+def signature(parameters: Sequence[dict]) -> inspect.Signature:
+    """The signature of a function whose parameters are described as `objects.Parameter`s are."""
+    empty = inspect.Parameter.empty
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                p["name"],
+                inspect._ParameterKind(p["kind"]),
+                default=empty if p["default"] is None else decode(p["default"], iter(())),
+            )
+            for p in parameters
+        ]
+    )
+
+
+def root(nodes: Sequence[dict], module: Callable, leaf: Callable) -> Any:
+    """The first of the objects that are described by `objects.Objects.to_json`.
+
+    Args:
+        nodes: the descriptions, at least one.
+        module: makes an object without attributes of its description.
+        leaf: makes a variable or function of its description.
+    """
+    made: dict[int, Any] = {}
+
+    def one(number: int) -> Any:
+        if number in made:
+            return made[number]
+        node = nodes[number]
+        kind = node["kind"]
+        if kind == "module":
+            made[number] = module(node)  # before its children, which may refer to it
+        children = {name: one(child) for name, child in node["children"].items()}
+        if kind == "module":
+            for name, child in children.items():
+                setattr(made[number], name, child)
+        elif kind in ("variable", "function"):
+            made[number] = leaf(node)
+        else:
+            made[number] = (
+                children
+                if kind == "dict"
+                else (list if kind == "list" else tuple)(children.values())
+            )
+        return made[number]
+
+    return one(0)

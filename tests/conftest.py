@@ -6,12 +6,14 @@ neither module's `tf.keras` is used) and through the fixture `run_python` where 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +58,20 @@ def no_global_seed_stays():
     context = sys.modules.get("tensorflow.python.eager.context")
     if context is not None and before[0] is None:
         context.context()._seed = None
+
+
+def results_of_both(folders: pytest.TempPathFactory, program: str, *args: str) -> dict[str, Any]:
+    """What a program finds with TensorFlow and with torchtf, each in a folder of its own.
+
+    Its first argument is the name of the module; it prints ``RESULT`` and JSON in one line.
+    """
+    found = {}
+    for module in ("tensorflow", "torchtf"):
+        printed = python_runner(folders.mktemp(module))(program, module, *args)
+        lines = [line for line in printed.splitlines() if line.startswith("RESULT ")]
+        assert lines, printed[-3000:]
+        found[module] = json.loads(lines[0].removeprefix("RESULT "))
+    return found
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def _traces(function) -> list[ConcreteFunction]:
         return [function]
     if function.input_signature is not None:
         return [function.get_concrete_function()]
-    return list(function._concrete)
+    return function._list_all_concrete_functions()
 
 
 def _parameters(function: Function) -> list:
@@ -274,7 +274,7 @@ class RestoredFunction(Function):
     @property
     def concrete_functions(self) -> list[ConcreteFunction]:
         """The graphs that were saved."""
-        return list(self._concrete)
+        return self._list_all_concrete_functions()
 
     def _find_or_trace(self, key, args) -> ConcreteFunction:
         found = self._cache.get(key)
@@ -332,17 +332,19 @@ def restore(loaded):
         The root, and for each signature its graph.
     """
     made = _Restoration(loaded)
-    root = made.object(0) if loaded.objects["nodes"] else Restored()
-    return root, {k: made.concrete(entry, *_flat(entry)) for k, entry in loaded.signatures.items()}
+    return made.root(), {
+        k: made.concrete(entry, *_flat(entry)) for k, entry in loaded.signatures.items()
+    }
 
 
 def _flat(entry):
     """A graph of flat arguments: its parameters, arguments and results."""
-    specs = [_spec(info) for info in entry.inputs]
-    return [s.name for s in specs], (tuple(specs), {}), [_spec(info) for info in entry.outputs]
+    specs = [spec_of(info) for info in entry.inputs]
+    return [s.name for s in specs], (tuple(specs), {}), [spec_of(info) for info in entry.outputs]
 
 
-def _spec(info) -> TensorSpec:
+def spec_of(info) -> TensorSpec:
+    """The spec of an `export.TensorInfo`."""
     return TensorSpec(info.shape, dtypes.as_dtype(info.dtype), name=info.name)
 
 
@@ -354,64 +356,42 @@ class _Restoration:
             Variable(Tensor(value), trainable=v["trainable"], name=v["name"])
             for value, v in zip(loaded.values, loaded.objects["variables"], strict=True)
         ]
-        self._made: dict[int, object] = {}
 
-    def object(self, number: int):
-        if number in self._made:
-            return self._made[number]
-        node = self._nodes[number]
-        kind = node["kind"]
-        if kind == "module":
-            # attributes that a module has of its own give way to the saved ones
-            members = {name: None for name in node["children"] if hasattr(Restored, name)}
-            if "__call__" in node["children"]:
-                members |= _CALL
-            made = self._made[number] = type("Restored", (Restored,), members)()
-        children = {name: self.object(child) for name, child in node["children"].items()}
-        if kind == "module":
-            for name, child in children.items():
-                setattr(made, name, child)
-        elif kind == "variable":
-            made = self._variables[node["variable"]]
-        elif kind == "function":
-            made = self._function(node)
-        else:
-            made = (
-                children
-                if kind == "dict"
-                else (list if kind == "list" else tuple)(children.values())
-            )
-        self._made[number] = made
-        return made
+    def root(self):
+        """The root object."""
+        from export import structure
+
+        return structure.root(self._nodes, self._module, self._leaf) if self._nodes else Restored()
+
+    def _module(self, node) -> Restored:
+        # attributes that a module has of its own give way to the saved ones
+        members = {name: None for name in node["children"] if hasattr(Restored, name)}
+        if "__call__" in node["children"]:
+            members |= _CALL
+        return type("Restored", (Restored,), members)()
+
+    def _leaf(self, node):
+        if node["kind"] == "variable":
+            return self._variables[node["variable"]]
+        return self._function(node)
 
     def _function(self, node) -> RestoredFunction:
         from export import structure
 
-        parameters = [
-            inspect.Parameter(
-                p["name"],
-                inspect._ParameterKind(p["kind"]),
-                default=inspect.Parameter.empty
-                if p["default"] is None
-                else structure.decode(p["default"], iter(())),
-            )
-            for p in node["parameters"]
-        ]
+        sig = structure.signature(node["parameters"])
         input_signature = None
         if node["input_signature"] is not None:
             form, infos = node["input_signature"]
             specs = [TensorSpec(i["shape"], dtypes.as_dtype(i["dtype"]), i["name"]) for i in infos]
             input_signature = structure.decode(form, iter(specs))
-        names = [p.name for p in parameters]
+        names = list(sig.parameters)
         graphs = []
         for trace in node["traces"]:
             entry = self._loaded.traces[trace["number"]]
-            inputs = structure.decode(trace["arguments"], map(_spec, entry.inputs))
-            outputs = structure.decode(trace["results"], map(_spec, entry.outputs))
+            inputs = structure.decode(trace["arguments"], map(spec_of, entry.inputs))
+            outputs = structure.decode(trace["results"], map(spec_of, entry.outputs))
             graphs.append(self.concrete(entry, names, inputs, outputs))
-        return RestoredFunction(
-            node["name"], inspect.Signature(parameters), input_signature, graphs
-        )
+        return RestoredFunction(node["name"], sig, input_signature, graphs)
 
     def concrete(self, entry, parameters, inputs, outputs) -> ConcreteFunction:
         """A graph that runs on the variables of the restored objects."""
@@ -445,10 +425,10 @@ class _Restoration:
             created_variables=[],
             fake_mode=None,
         )
-        specs = [_spec(info) for info in entry.outputs]
+        specs = [spec_of(info) for info in entry.outputs]
         return ConcreteFunction(
             entry.name, traced, parameters, inputs, _template(outputs), specs,
-            [_spec(info) for info in entry.inputs],
+            [spec_of(info) for info in entry.inputs],
         )  # fmt: skip
 
 

@@ -82,7 +82,7 @@ def _rows(values, splits, first, end, summarize) -> str:
     def one(i):
         if splits:
             return _rows(values, splits[1:], splits[0][i], splits[0][i + 1], summarize)
-        if values[i].ndim if hasattr(values[i], "ndim") else False:
+        if getattr(values[i], "ndim", 0):
             return _rows(values[i], (), 0, len(values[i]), summarize)
         return repr(values[i].decode()) if isinstance(values[i], bytes) else _as_string(values[i])
 

@@ -24,27 +24,22 @@ def _reflected(op):
 
 
 def _eq(self, other):
-    if other is None:
-        return False
-    other = _like(self, other)
-    try:
-        return math.equal(self, other)
-    except (InvalidArgumentError, ValueError):
-        if _may_broadcast(self, other):
-            raise
-        return convert_to_tensor(False)
+    return False if other is None else _compared(math.equal, self, other, False)
 
 
 def _ne(self, other):
-    if other is None:
-        return True
-    other = _like(self, other)
+    return True if other is None else _compared(math.not_equal, self, other, True)
+
+
+def _compared(op, tensor, other, of_unlike: bool):
+    """`op` of the two; `of_unlike` if their shapes differ too much for that."""
+    other = _like(tensor, other)
     try:
-        return math.not_equal(self, other)
+        return op(tensor, other)
     except (InvalidArgumentError, ValueError):
-        if _may_broadcast(self, other):
+        if _may_broadcast(tensor, other):
             raise
-        return convert_to_tensor(True)
+        return convert_to_tensor(of_unlike)
 
 
 def _may_broadcast(x, y) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from torchtf._saved_objects import Description, Restored, restore
+from torchtf._saved_objects import Description, Restored, restore, spec_of
 from torchtf.core import dtypes, errors, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.specs import TensorSpec
@@ -536,13 +536,9 @@ class LoadedFunction:
         return f"<ConcreteFunction {self._signature()} at 0x{id(self):X}>"
 
 
-def _spec(info) -> TensorSpec:
-    return TensorSpec(info.shape, dtypes.as_dtype(info.dtype), name=info.name)
-
-
 def _own(entry, graph) -> LoadedFunction:
     """A signature of our own: its graph, which shares its variables with the loaded objects."""
-    inputs, outputs = [_spec(i) for i in entry.inputs], [_spec(o) for o in entry.outputs]
+    inputs, outputs = [spec_of(i) for i in entry.inputs], [spec_of(o) for o in entry.outputs]
 
     def run(tensors):
         results = graph.call_flat([tensors[spec.name] for spec in inputs])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable
 
@@ -31,35 +30,17 @@ class Tree:
             )
             for i, v in enumerate(description["variables"])
         ]
-        self._made: dict[int, object] = {}
 
     def root(self, functions: Callable[[dict], object]):
         """The root object; `functions` makes a function of its node."""
-        return self._object(0, functions) if self._nodes else AutoTrackable()
+        if not self._nodes:
+            return AutoTrackable()
 
-    def _object(self, number: int, functions):
-        if number in self._made:
-            return self._made[number]
-        node, made = self._nodes[number], None
-        if node["kind"] == "module":
-            # before its children, which may refer to it
-            made = self._made[number] = AutoTrackable()
-        children = {
-            name: self._object(child, functions) for name, child in node["children"].items()
-        }
-        if node["kind"] == "module":
-            for name, child in children.items():
-                setattr(made, name, child)
-        elif node["kind"] == "variable":
-            made = self.variables[node["variable"]]
-        elif node["kind"] == "function":
-            made = functions(node)
-        elif node["kind"] == "dict":
-            made = children
-        else:
-            made = (list if node["kind"] == "list" else tuple)(children.values())
-        self._made[number] = made
-        return made
+        def leaf(node: dict):
+            is_variable = node["kind"] == "variable"
+            return self.variables[node["variable"]] if is_variable else functions(node)
+
+        return structure.root(self._nodes, lambda node: AutoTrackable(), leaf)
 
     def keys(self, folder: str) -> list[str]:
         """The key in the checkpoint of each variable, which the root has as `_export_variables`."""
@@ -85,18 +66,7 @@ def function(node: dict, implementations: list[Callable], inputs: list[list[dict
         implementations: for each trace what takes and returns flat tensors.
         inputs: for each trace the descriptions of its tensors.
     """
-    signature = inspect.Signature(
-        [
-            inspect.Parameter(
-                p["name"],
-                p["kind"],
-                default=inspect.Parameter.empty
-                if p["default"] is None
-                else structure.decode(p["default"], iter(())),
-            )
-            for p in node["parameters"]
-        ]
-    )
+    signature = structure.signature(node["parameters"])
 
     def bound(args, kwargs):
         """The arguments by name, the tensors among them, and what tells one trace from another."""

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tests.conftest import results_of_both
+
 PROGRAM = """
 import importlib, json, os, struct, sys, wave
 import numpy as np
@@ -74,7 +76,7 @@ def series(*arrays, **options):
 utils = tf.keras.utils
 x = np.arange(20)
 found = {name: asked(eval(name)) for name in json.loads(sys.argv[2])}
-print(json.dumps(found))
+print("RESULT", json.dumps(found))
 """
 
 QUESTIONS = [
@@ -117,13 +119,7 @@ QUESTIONS = [
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     """What TensorFlow and torchtf say to each question."""
-    from tests.conftest import python_runner
-
-    said = {}
-    for module in ("tensorflow", "torchtf"):
-        run = python_runner(tmp_path_factory.mktemp(module))
-        said[module] = json.loads(run(PROGRAM, module, json.dumps(QUESTIONS)).splitlines()[-1])
-    return said
+    return results_of_both(tmp_path_factory, PROGRAM, json.dumps(QUESTIONS))
 
 
 def assert_alike(found, expected):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
+
+from tests.conftest import results_of_both
 
 # Both sides run this text; the first argument names the module.
 PROGRAM = """
@@ -118,23 +118,7 @@ EMBEDDING_OPTIMIZERS = [
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    import os
-    import subprocess
-    import sys
-    from pathlib import Path
-
-    found = {}
-    for module in ("tensorflow", "torchtf"):
-        environment = dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parents[2]))
-        environment.pop("KERAS_BACKEND", None)
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, module],
-            cwd=tmp_path_factory.mktemp(module), env=environment, capture_output=True, text=True,
-        )  # fmt: skip
-        lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-        assert done.returncode == 0 and lines, done.stderr[-3000:]
-        found[module] = json.loads(lines[0].removeprefix("RESULT "))
-    return found
+    return results_of_both(tmp_path_factory, PROGRAM)
 
 
 @pytest.mark.parametrize(

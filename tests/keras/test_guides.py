@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
+
+from tests.conftest import results_of_both
 
 # Both sides run this text; the first argument names the module.
 PROGRAM = r"""
@@ -186,23 +186,7 @@ print("RESULT", json.dumps(results))
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    import os
-    import subprocess
-    import sys
-    from pathlib import Path
-
-    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parents[2]))
-    environment.pop("KERAS_BACKEND", None)
-    found = {}
-    for module in ("tensorflow", "torchtf"):
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, module],
-            cwd=tmp_path_factory.mktemp(module), env=environment, capture_output=True, text=True,
-        )  # fmt: skip
-        lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-        assert done.returncode == 0 and lines, done.stderr[-3000:]
-        found[module] = json.loads(lines[0].removeprefix("RESULT "))
-    return found
+    return results_of_both(tmp_path_factory, PROGRAM)
 
 
 def assert_same(got, want):

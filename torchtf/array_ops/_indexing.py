@@ -186,15 +186,13 @@ def slice(input_, begin, size, name=None):
     Raises:
         InvalidArgumentError: if the block does not lie in the tensor.
     """
-    for part in (begin, size):
-        if isinstance(part, int):
-            rank = convert_to_tensor(input_).shape.rank
-            raise errors.InvalidArgumentError(
-                None, None,
-                f"Expected begin and size arguments to be 1-D tensors of size {rank}, but got "
-                f"shapes {brackets(np.shape(begin))} and {brackets(np.shape(size))} instead. "
-                "[Op:Slice]",
-            )  # fmt: skip
+    if isinstance(begin, int) or isinstance(size, int):
+        rank = convert_to_tensor(input_).shape.rank
+        raise errors.InvalidArgumentError(
+            None, None,
+            f"Expected begin and size arguments to be 1-D tensors of size {rank}, but got shapes "
+            f"{brackets(np.shape(begin))} and {brackets(np.shape(size))} instead. [Op:Slice]",
+        )  # fmt: skip
     return _block(input_, to_shape(begin, None), to_shape(size, None), name)
 
 

@@ -341,9 +341,8 @@ class Op:
         if isinstance(error, RuntimeError) and "on the same device" in str(error):
             return self.body(*_on_one_device(converted))
         if _lacks_kernel(error) and any(
-            isinstance(x, torch.Tensor) and x.dtype in _WIDER
-            for v in converted for x in (v if isinstance(v, list) else (v,))
-        ):  # fmt: skip
+            isinstance(x, torch.Tensor) and x.dtype in _WIDER for x in flat_arguments(converted)
+        ):
             try:
                 return self._run_wide(converted)
             except Exception as e:
@@ -472,19 +471,24 @@ _WIDER = {
 _SIGN_BIT = -(2**63)
 
 
+def flat_arguments(arguments):
+    """The arguments of an op one by one, also those of its lists of tensors."""
+    for value in arguments:
+        if isinstance(value, list):
+            yield from value
+        else:
+            yield value
+
+
 def _is_late(converted) -> bool:
     """Whether a trace knows too little of the arguments to call the body."""
-    return any(
-        rank_is_open(x) or type(x) is OpenSizes
-        for v in converted for x in (v if isinstance(v, list) else (v,))
-    )  # fmt: skip
+    return any(rank_is_open(x) or type(x) is OpenSizes for x in flat_arguments(converted))
 
 
 def _has_open_sizes(converted) -> bool:
     return any(
         isinstance(s, torch.SymInt)
-        for v in converted
-        for x in (v if isinstance(v, list) else (v,))
+        for x in flat_arguments(converted)
         if isinstance(x, torch.Tensor)
         for s in x.shape
     )

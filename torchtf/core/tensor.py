@@ -442,6 +442,11 @@ def rank_is_open(data) -> bool:
     return hasattr(data, "rank_is_open")
 
 
+def of_rank_of(made, source):
+    """A stand-in made after another one: its rank is unknown if that of the other is."""
+    return hide_rank(made) if rank_is_open(source) else made
+
+
 def unwrap(structure):
     """Replaces each `Tensor` and variable in lists, tuples and dicts by its torch tensor."""
     kind = type(structure)

@@ -382,12 +382,12 @@ class ConcreteFunction:
             new values of the variables written, and example arguments of the signature's shapes
             (2 for an open size).
         """
+        from torchtf.function.shipping import shippable
+
         examples = [
             torch.zeros([2 if s is None else s for s in spec.shape], dtype=spec.dtype.torch)
             for spec in self._input_specs
         ]
-        from torchtf.function.shipping import shippable
-
         body = shippable(self.graph_module)
         written = [(i, o) for i, o in enumerate(self._written) if not graph.is_private(o)]
         kept = [*range(self._count), *[self._count + i for i, _ in written]]

@@ -7,6 +7,7 @@ import torch
 
 from torchtf.core import arena, dtypes, graph
 from torchtf.core.convert import to_torch
+from torchtf.core.op import flat_arguments
 from torchtf.core.tensor import is_fake, rank_is_open, to_numpy, wrap
 from torchtf.function import staged
 
@@ -79,8 +80,7 @@ def stage_host_op(host, arguments: list):
 def _results(host, arguments):
     """The container and the (sizes, dtype) of the results, as far as they are known."""
     container, specs = _results_by_rank(host, arguments)
-    flat = [x for a in arguments for x in (a if isinstance(a, list) else [a])]
-    if any(map(rank_is_open, flat)):
+    if any(map(rank_is_open, flat_arguments(arguments))):
         specs = [(None, dtype) for _, dtype in specs]
     return container, specs
 
@@ -114,7 +114,7 @@ def _results_by_rank(host, arguments):
             return None, [(found, kinds[0])]
         return list if several else tuple, list(zip(found, kinds, strict=True))
     if host.elementwise:
-        flat = [x for a in arguments for x in (a if isinstance(a, list) else [a])]
+        flat = flat_arguments(arguments)
         shapes = [x.shape for x in flat if is_fake(x) or isinstance(x, np.ndarray)]
         return None, [(list(torch.broadcast_shapes(*shapes)), k) for k in kinds]
     probes = [_probe(host, arguments, content, size) for content, size in ((b"", 2), (b"a b", 3))]

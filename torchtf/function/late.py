@@ -98,11 +98,15 @@ def with_shape(data: torch.Tensor, shape: TensorShape) -> torch.Tensor:
     return staged.stage(_ShapeCheck(shape), [data])[0]
 
 
+def _is_plain(item) -> bool:
+    return isinstance(item, (list, tuple)) and not hasattr(item, "_fields")
+
+
 def _template(arguments: Iterable, inputs: list) -> list:
     """The arguments with slots; appends what belongs there to `inputs`."""
     made: list = []
     for item in arguments:
-        if isinstance(item, (list, tuple)) and not hasattr(item, "_fields"):
+        if _is_plain(item):
             made.append(type(item)(_template(item, inputs)))
         elif type(item) is OpenSizes:
             inputs.append(item.data)
@@ -117,7 +121,7 @@ def _template(arguments: Iterable, inputs: list) -> list:
 
 def _slots(template: Iterable) -> Iterable[_Slot]:
     for item in template:
-        if isinstance(item, (list, tuple)) and not hasattr(item, "_fields"):
+        if _is_plain(item):
             yield from _slots(item)
         elif type(item) is _Slot:
             yield item
@@ -126,7 +130,7 @@ def _slots(template: Iterable) -> Iterable[_Slot]:
 def _filled(template: Iterable, values) -> list:
     return [
         type(x)(_filled(x, values))
-        if isinstance(x, (list, tuple)) and not hasattr(x, "_fields")
+        if _is_plain(x)
         else x.read(next(values))
         if type(x) is _Slot
         else x

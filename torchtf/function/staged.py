@@ -23,7 +23,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from torchtf.core import graph
 from torchtf.core.derivative import WithGradient
-from torchtf.core.tensor import hide_rank, is_fake, rank_is_open
+from torchtf.core.tensor import is_fake, of_rank_of
 
 FLOW = torch.float8_e5m2fnuz
 _COND = torch.ops.higher_order.cond
@@ -235,9 +235,9 @@ class Gradient(Call):
     def outputs(self, under_way, inputs):
         with under_way.fake_mode, under_way.untraced():
             sources = inputs[1 + sum(self._given) :]
-            made = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in sources]
             return [
-                hide_rank(m) if rank_is_open(x) else m for m, x in zip(made, sources, strict=True)
+                of_rank_of(torch.empty_like(x, memory_format=torch.contiguous_format), x)
+                for x in sources
             ]
 
     def run(self, record, *grads):

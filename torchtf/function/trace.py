@@ -34,7 +34,15 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torchtf.core import arena, device, dtypes, errors, graph, tape
 from torchtf.core.convert import to_torch
 from torchtf.core.shape import TensorShape
-from torchtf.core.tensor import SymbolicTensor, Tensor, hide_rank, is_fake, rank_is_open, wrap
+from torchtf.core.tensor import (
+    SymbolicTensor,
+    Tensor,
+    hide_rank,
+    is_fake,
+    of_rank_of,
+    rank_is_open,
+    wrap,
+)
 from torchtf.function import staged
 from torchtf.function.sizes import HINT, Sizes, conditions
 
@@ -582,7 +590,7 @@ def _with_node(under_way: Trace, value):
         return value.clone()
     if not value.requires_grad:
         return value
-    return hide_rank(value.detach()) if rank_is_open(value) else value.detach()
+    return of_rank_of(value.detach(), value)
 
 
 def _finish(module: torch.fx.GraphModule, under_way: Trace, names, count: int) -> list:

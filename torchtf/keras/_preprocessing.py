@@ -60,12 +60,8 @@ Normalization.variance = _constant("_variance")
 
 
 @replaces(StringLookup, "call")
-def _string_lookup(self: Any, inputs: Any) -> Any:
-    return _side.inward(IndexLookup.call(self, inputs))
-
-
 @replaces(IntegerLookup, "call")
-def _integer_lookup(self: Any, inputs: Any) -> Any:
+def _lookup(self: Any, inputs: Any) -> Any:
     return _side.inward(IndexLookup.call(self, inputs))
 
 
