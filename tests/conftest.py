@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +64,20 @@ def no_global_seed_stays():
 def results_of_both(folders: pytest.TempPathFactory, program: str, *args: str) -> dict[str, Any]:
     """What a program finds with TensorFlow and with torchtf, each in a folder of its own.
 
-    Its first argument is the name of the module; it prints ``RESULT`` and JSON in one line.
+    Its first argument is the name of the module; it prints ``RESULT`` and JSON in one line. The
+    two run at the same time.
     """
+    modules = ("tensorflow", "torchtf")
+    runners = [python_runner(folders.mktemp(module)) for module in modules]
+    with ThreadPoolExecutor(len(modules)) as pool:
+        running = [
+            pool.submit(run, program, module, *args)
+            for run, module in zip(runners, modules, strict=True)
+        ]
     found = {}
-    for module in ("tensorflow", "torchtf"):
-        printed = python_runner(folders.mktemp(module))(program, module, *args)
-        lines = [line for line in printed.splitlines() if line.startswith("RESULT ")]
-        assert lines, printed[-3000:]
+    for module, printed in zip(modules, running, strict=True):
+        lines = [line for line in printed.result().splitlines() if line.startswith("RESULT ")]
+        assert lines, printed.result()[-3000:]
         found[module] = json.loads(lines[0].removeprefix("RESULT "))
     return found
 

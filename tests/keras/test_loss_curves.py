@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
+
+from tests.conftest import results_of_both
 
 # Both sides run this text; the first argument names the module.
 PROGRAM = """
@@ -94,18 +94,13 @@ for make in (mlp, conv, recurrent, transformer):
     model.compile(O.Adam(0.005), loss_function)  # and all of it in one graph
     steps = [float(model.train_on_batch(x, LABELS)) for _ in range(50)]
     curves[f"{make.__name__} train_on_batch"] = steps
-with open(sys.argv[2], "w") as file:
-    json.dump(curves, file)
+print("RESULT", json.dumps(curves))
 """
 
 
 @pytest.mark.slow
-def test_same_loss_curves(run_python, tmp_path):
-    sides = {}
-    for module in ("tensorflow", "torchtf"):
-        path = tmp_path / module
-        run_python(PROGRAM, module, str(path))
-        sides[module] = json.loads(path.read_text())
+def test_same_loss_curves(tmp_path_factory):
+    sides = results_of_both(tmp_path_factory, PROGRAM)
     expected = {name: np.array(curve) for name, curve in sides["tensorflow"].items()}
     assert len(expected) == 40
     apart = {

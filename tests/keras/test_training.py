@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import torchtf as tf
+from tests.conftest import results_of_both
 from torchtf.core.tensor import is_tensor_type
 
 keras = tf.keras
@@ -371,7 +372,7 @@ def test_augmentation_in_a_pipeline_draws_for_each_image(layer):
 
 
 _STEP_ONLY = """
-import importlib, sys
+import importlib, json, sys
 import numpy as np
 tf = importlib.import_module(sys.argv[1])
 keras, layers = tf.keras, tf.keras.layers
@@ -436,12 +437,10 @@ split = layers.TextVectorization(
     output_sequence_length=4)
 split.adapt(text)
 show(split.get_vocabulary(), split(tf.constant(text)).numpy())
-print("results", *lines, sep="\\n")
+print("RESULT", json.dumps(lines))
 """
 
 
-def test_steps_trace_real_batches_as_in_tensorflow(run_python):
-    ours = run_python(_STEP_ONLY, "torchtf")
-    theirs = run_python(_STEP_ONLY, "tensorflow")
-    begin = "results\n"  # what precedes it are TensorFlow's notices
-    assert ours.partition(begin)[2] == theirs.partition(begin)[2] != ""
+def test_steps_trace_real_batches_as_in_tensorflow(tmp_path_factory):
+    found = results_of_both(tmp_path_factory, _STEP_ONLY)
+    assert found["torchtf"] == found["tensorflow"] != []
