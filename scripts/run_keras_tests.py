@@ -26,7 +26,16 @@ import pytest
 
 AREAS = ("layers", "losses", "metrics", "optimizers", "callbacks")
 # What differs on purpose, and why.
+_PLACES = "named_parameters() are named by place, as in PyTorch, and not by Keras' paths"
 DELIBERATE = {
+    **{
+        f"layers/layer_test.py::LayerTest::{test}": _PLACES
+        for test in (
+            "test_custom_layer_add_weight_in_init_name",
+            "test_custom_layer_add_weight_in_build_name",
+            "test_layer_variable_tracking_correct",
+        )
+    },
     "layers/layer_test.py::LayerTest::test_add_weight_string_as_first_positional_arg": (
         "add_weight(name, shape) is Keras 2's spelling, which works here"
     ),

@@ -49,6 +49,7 @@ for _name in (
     "_core",
     "_strings",
     "_variable",
+    "_module",
     "_tracking",
     "_nn",
     "_recurrent",

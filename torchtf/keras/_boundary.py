@@ -27,7 +27,6 @@ from keras.src import (
     regularizers,
 )
 from keras.src.backend.common.variables import Variable
-from keras.src.backend.torch.layer import TorchLayer
 from keras.src.constraints.constraints import Constraint
 from keras.src.initializers.initializer import Initializer
 from keras.src.layers.core.lambda_layer import Lambda
@@ -49,6 +48,7 @@ from keras.src.trainers.trainer import Trainer
 
 from torchtf.keras import _side
 from torchtf.keras._distribute import aggregated
+from torchtf.keras._module import forward_of
 from torchtf.keras._patch import moved, own_attribute, replaces
 
 _ARITHMETIC = (
@@ -152,6 +152,8 @@ def adopt(cls: type) -> None:
                     if base is Metric and name == "result":
                         crossing = aggregated(crossing)
                     setattr(cls, name, crossing)
+    if issubclass(cls, Layer) and "call" in vars(cls) and "forward" not in vars(cls):
+        cls.forward = forward_of(vars(cls)["call"])  # type: ignore[attr-defined]
 
 
 def _subclasses(cls: type) -> Iterator[type]:
@@ -181,23 +183,6 @@ for _base, _names in CROSSINGS.items():
     for _cls in {_base, *_subclasses(_base)}:
         adopt(_cls)
     _adopt_later_subclasses(_base)
-
-
-# ---- torch.nn.Module's view of the variables: the parameters, whichever side asks ---------------
-
-
-@replaces(TorchLayer, "_track_variables")
-def _track_variables(self: Any) -> None:
-    import torch
-
-    own = (v for v in self.variables if isinstance(v, Variable))  # and not tf's
-    self._torch_params = torch.nn.ParameterDict({v.path: v._value for v in own})
-
-
-@replaces(TorchLayer, "_post_track_variable")
-def _post_track_variable(self: Any, variable: Any) -> None:
-    if hasattr(self, "_torch_params") and variable.path not in self.torch_params:
-        self.torch_params[variable.path] = variable._value
 
 
 # ---- plain functions of the user ----------------------------------------------------------------

@@ -290,12 +290,18 @@ Metric.add_weight = _named_first(own_attribute(Metric, "add_weight"))
 
 
 def _shapes(name: str) -> property:
-    """`layer.input_shape` or `layer.output_shape`, of the layer's first call."""
+    """`layer.input_shape` or `layer.output_shape`: of the layer's first call, or what it set."""
+    own = f"_own_{name}_shape"
 
     def shape(self: Any) -> Any:
+        if own in vars(self):
+            return vars(self)[own]
         return tree.map_structure(lambda x: x.shape, getattr(self, name))
 
-    return property(shape)
+    def set_shape(self: Any, value: Any) -> None:
+        vars(self)[own] = value
+
+    return property(shape, set_shape)
 
 
 Layer.input_shape = _shapes("input")

@@ -107,6 +107,8 @@ def get_data_adapter(
     shuffle: Any = False,
     class_weight: dict[int, float] | None = None,
 ) -> DataAdapter:
+    if isinstance(x, torch.utils.data.DataLoader):
+        shuffle = False  # True is fit's default; a loader, as a dataset, brings its own order
     if not _is_dataset(x):
         return _get_data_adapter(
             inward(x), inward(y), inward(sample_weight), batch_size, steps_per_epoch, shuffle,
@@ -118,7 +120,6 @@ def get_data_adapter(
     ):
         if value is not None:
             data_adapters.raise_unsupported_arg(name, what, "tf.data.Dataset")
-    # A dataset brings its own order; `shuffle=True` is fit's default, so it means nothing here.
     return DatasetAdapter(x, class_weight)
 
 

@@ -162,6 +162,9 @@ def into_keras(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _in_torch(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
+    prepare = getattr(function, "torchtf_in_torch", None)
+    if prepare is not None:
+        kwargs = prepare(args[0], args[1:], kwargs)
     if not torch.is_grad_enabled() or tape.recording():
         return on_keras_side(function, args, kwargs)
     # A tape that watches nothing keeps what is recorded alive for torch's own backward().

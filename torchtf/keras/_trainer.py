@@ -358,7 +358,6 @@ def fit(
     for epoch in range(self._initial_epoch or initial_epoch, epochs):
         self.reset_metrics()
         callbacks.on_epoch_begin(epoch)
-        self.train()
         logs: Any = {}
         batches = _Batches(callbacks, "train")
         for begin, end, data in remaining(self, iterator):
@@ -368,7 +367,6 @@ def fit(
             if self.stop_training:
                 break
         epoch_logs = _metrics_or_logs(self, logs)
-        self.eval()
         if validation_data is not None and self._should_eval(epoch, validation_freq):
             if self._eval_epoch_iterator is None:
                 val_x, val_y, val_weight = unpack_x_y_sample_weight(validation_data)
@@ -435,7 +433,6 @@ def evaluate(
     callbacks = _callback_list(
         self, callbacks, verbose=verbose, epochs=1, steps=iterator.num_batches
     )
-    self.eval()
     self.make_test_function()
     self.stop_evaluating = False
     callbacks.on_test_begin()
@@ -473,7 +470,6 @@ def predict(
     callbacks = _callback_list(
         self, callbacks, verbose=verbose, epochs=1, steps=iterator.num_batches
     )
-    self.eval()
     self.make_predict_function()
     self.stop_predicting = False
     callbacks.on_predict_begin()

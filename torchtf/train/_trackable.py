@@ -28,7 +28,7 @@ VARIABLE_VALUE = "VARIABLE_VALUE"
 PYTHON_STATE = "py_state"
 
 # what nn.Module keeps beside the attributes that were set
-_TORCH_PRIVATE = frozenset({"_modules", "_parameters", "_buffers", "_torch_params"})
+_TORCH_PRIVATE = frozenset({"_modules", "_parameters", "_buffers"})
 
 
 def is_variable(value) -> bool:
