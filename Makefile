@@ -24,7 +24,8 @@ demo: $(READY)  ## train, export and check an image classifier (scripts/train_ci
 	$(BIN)/python scripts/train_cifar10.py $(DEMO)
 
 test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		--max-worker-restart 0 $(TEST)
 
 lint: $(READY)  ## ruff, rules and format
 	$(BIN)/ruff check .

@@ -148,7 +148,7 @@ def what_takes_them(tf):
     return [parts(r) for r in results], first, v
 
 
-@program
+@program(raises=True)
 def arithmetic_is_refused(tf):
     v = table(tf)
     with tf.GradientTape() as tape:

@@ -18,7 +18,7 @@ def structures(tf):
     return tape.gradient(y, {"x": v, "y": [w, (v,)]})
 
 
-@program
+@program(raises=True)
 def second_use(tf):
     v = tf.Variable(3.0)
     with tf.GradientTape() as tape:
@@ -62,7 +62,7 @@ def unconnected(tf):
     )  # fmt: skip
 
 
-@program
+@program(raises=True)
 def unknown_kind_of_unconnected(tf):
     v = tf.Variable(1.0)
     with tf.GradientTape() as tape:
@@ -95,18 +95,18 @@ def stop_recording_and_reset(tf):
     return first, tape.gradient(y, v), len(tape.watched_variables())
 
 
-@program
+@program(raises=True)
 def entering_twice(tf):
     with tf.GradientTape() as tape, tape:
         pass
 
 
-@program
+@program(raises=True)
 def never_entered(tf):
     return tf.GradientTape().gradient(tf.constant(1.0), tf.constant(1.0))
 
 
-@program
+@program(raises=True)
 def watching_a_number(tf):
     with tf.GradientTape() as tape:
         tape.watch(3.0)
@@ -257,7 +257,7 @@ def hessian(tf):
     return outer.jacobian(g, x)
 
 
-@program
+@program(raises=True)
 def batch_jacobian_of_other_batches(tf):
     x = tf.ones([1, 2])
     with tf.GradientTape() as tape:
@@ -298,7 +298,7 @@ def custom_gradients(tf):
     )  # fmt: skip
 
 
-@program
+@program(raises=True)
 def custom_gradient_without_variables_argument(tf):
     v = tf.Variable(3.0)
     f = tf.custom_gradient(lambda x: (x * v, lambda upstream: upstream))

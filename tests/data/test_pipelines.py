@@ -144,7 +144,6 @@ D.range(7).batch(-3)
 D.range(2).batch(3, drop_remainder=True)
 D.range(7).batch(3).batch(2)
 D.from_tensor_slices([2,2,3,3,1,1]).map(lambda x: tf.range(x)).batch(2)
-D.from_tensor_slices([2,2,3,3,1,2,2,2]).map(lambda x: tf.range(x)).batch(2)
 D.from_tensor_slices((["a","b","c"],[[1.0],[2.0],[3.0]])).batch(2)
 D.range(5).map(lambda x: (x, None)).batch(2)
 D.range(6).map(lambda x: tf.range(x)).padded_batch(3)
@@ -293,6 +292,7 @@ D.range(5).batch(2).prefetch(2).cardinality()
 # two elements that a thread of TensorFlow was first with
 OTHER_WORDS = """
 D.range(5).map(lambda x: tf.range(x)).batch(2)
+D.from_tensor_slices([2,2,3,3,1,2,2,2]).map(lambda x: tf.range(x)).batch(2)
 D.from_tensor_slices([0,1,5,2]).map(lambda i: tf.gather([10,20,30], i))
 """
 

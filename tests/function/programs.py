@@ -6,14 +6,16 @@
 
     test_programs = compare(globals())
 
-* Compared are what the program returns (structure, dtypes, shapes, values), what it prints, and,
-  where TensorFlow raises, the class of the exception.
+* Compared are what the program returns (structure, dtypes, shapes, values) and what it prints. A
+  program that is meant to raise is marked `@program(raises=True)`; then the class of the exception
+  is compared.
 * A program is a Python function in a file, because AutoGraph reads the source.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 from collections.abc import Callable
 
@@ -24,9 +26,16 @@ import torchtf
 from tests import oracle
 
 
-def program(function: Callable) -> Callable:
-    """Marks a function of `tf` as a program."""
-    function.is_program = True
+def program(function: Callable | None = None, *, raises: bool = False) -> Callable:
+    """Marks a function of `tf` as a program.
+
+    Args:
+        function: the program.
+        raises: whether it is meant to end with an exception.
+    """
+    if function is None:
+        return functools.partial(program, raises=raises)
+    function.is_program, function.raises = True, raises
     return function
 
 
@@ -40,10 +49,12 @@ def compare(namespace: dict) -> Callable:
 
         want, wanted_text = _outcome(run, tensorflow)
         have, text = _outcome(run, torchtf)
+        if isinstance(want, Exception) and not run.raises:
+            raise want  # of the program itself
         if isinstance(want, Exception) or isinstance(have, Exception):
             _same_error(want, have)
-            return
-        _same(want, have)
+        else:
+            _same(want, have)
         assert text == wanted_text
 
     return test
@@ -55,15 +66,13 @@ def _outcome(run, tf):
         with contextlib.redirect_stdout(text):
             return run(tf), text.getvalue()
     except Exception as e:
-        return e, ""
+        return e, text.getvalue()
 
 
 def _same_error(want, have):
     if not isinstance(want, Exception):
         raise AssertionError(f"torchtf raised, TensorFlow did not: {have!r}") from have
     assert isinstance(have, Exception), f"no error; TensorFlow raises {want!r}\ngot {have!r}"
-    if isinstance(want, NameError):
-        raise want  # of the program itself
     names = {c.__name__ for c in type(have).__mro__}
     if type(want).__name__ not in names:
         raise AssertionError(f"TensorFlow raises {want!r}\ntorchtf {have!r}") from have

@@ -172,8 +172,8 @@ def python_range_with_tensor_condition_inside(tf):
     return [f(tf.constant(v)) for v in (0, 2, 5)]
 
 
-@program
-def early_return_in_both_branches(tf):
+@program(raises=True)
+def return_behind_an_elif(tf):
     @tf.function
     def f(x):
         if x > 0:
@@ -181,6 +181,20 @@ def early_return_in_both_branches(tf):
         elif x == 0:
             return "zero"
         return "negative"
+
+    return f(tf.constant(1))
+
+
+@program
+def return_in_all_branches(tf):
+    @tf.function
+    def f(x):
+        if x > 0:
+            return "positive"
+        elif x == 0:
+            return "zero"
+        else:
+            return "negative"
 
     return [f(tf.constant(v)) for v in (-1, 0, 1)]
 
@@ -437,7 +451,7 @@ def second_order_in_a_loop(tf):
     return f(tf.constant(2.0), tf.constant(4))
 
 
-@program
+@program(raises=True)
 def assertion(tf):
     @tf.function
     def f(x):
@@ -447,7 +461,7 @@ def assertion(tf):
     return f(tf.constant(1)), f(tf.constant(-1))
 
 
-@program
+@program(raises=True)
 def undefined_in_one_branch(tf):
     @tf.function
     def f(x):
@@ -458,7 +472,7 @@ def undefined_in_one_branch(tf):
     return f(tf.constant(1))
 
 
-@program
+@program(raises=True)
 def dtypes_differ(tf):
     @tf.function
     def f(x):
@@ -471,7 +485,7 @@ def dtypes_differ(tf):
     return f(tf.constant(1))
 
 
-@program
+@program(raises=True)
 def return_in_one_branch(tf):
     @tf.function
     def f(x):
@@ -481,7 +495,7 @@ def return_in_one_branch(tf):
     return f(tf.constant(1))
 
 
-@program
+@program(raises=True)
 def shape_changes(tf):
     @tf.function
     def f(x):
@@ -492,7 +506,7 @@ def shape_changes(tf):
     return f(tf.constant([1.0]))
 
 
-@program
+@program(raises=True)
 def dtype_changes(tf):
     @tf.function
     def f(x):
@@ -503,7 +517,7 @@ def dtype_changes(tf):
     return f(tf.constant(1.0))
 
 
-@program
+@program(raises=True)
 def return_inside_a_tensor_loop(tf):
     @tf.function
     def f(x):
@@ -516,7 +530,7 @@ def return_inside_a_tensor_loop(tf):
     return f(tf.constant(1))
 
 
-@program
+@program(raises=True)
 def tensor_as_bool_without_autograph(tf):
     @tf.function(autograph=False)
     def f(x):
@@ -525,7 +539,7 @@ def tensor_as_bool_without_autograph(tf):
     return f(tf.constant(1))
 
 
-@program
+@program(raises=True)
 def do_not_convert(tf):
     @tf.autograph.experimental.do_not_convert
     def helper(x):

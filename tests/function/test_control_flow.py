@@ -48,7 +48,7 @@ def case(tf):
     return eager_and_traced(tf, body)
 
 
-@program
+@program(raises=True)
 def case_exclusive_is_violated(tf):
     x = tf.constant(3)
     f = tf.function(
@@ -110,7 +110,7 @@ def loops_that_go_down_or_never_run(tf):
     return eager_and_traced(tf, body)
 
 
-@program
+@program(raises=True)
 def while_shape_changes(tf):
     f = tf.function(
         lambda x: tf.while_loop(
@@ -189,7 +189,7 @@ def tensor_arrays(tf):
         ta = ta.write(0, [1.0, 2.0]).write(2, [5.0, 6.0]).write(1, [3.0, 4.0])
         other = tf.TensorArray(tf.int32, size=4, element_shape=[]).scatter([3, 0], [7, 8])
         rows = tf.TensorArray(tf.float32, size=2).unstack(tf.constant([[1.0], [2.0]]))
-        parts = tf.TensorArray(tf.float32, size=2, infer_shape=False)
+        parts = tf.TensorArray(tf.float32, size=2, infer_shape=False, clear_after_read=False)
         parts = parts.split(tf.constant([1.0, 2.0, 3.0]), [1, 2])
         return (
             ta.stack(), ta.read(1), ta.gather([2, 0]), ta.concat(), ta.size(), other.stack(),
@@ -199,24 +199,24 @@ def tensor_arrays(tf):
     return eager_and_traced(tf, body)
 
 
-@program
+@program(raises=True)
 def tensor_array_write_behind_the_end(tf):
     return tf.TensorArray(tf.float32, size=2).write(2, 1.0)
 
 
-@program
+@program(raises=True)
 def tensor_array_write_behind_the_end_in_a_graph(tf):
     return tf.function(lambda: tf.TensorArray(tf.float32, size=2).write(2, 1.0).stack())()
 
 
-@program
+@program(raises=True)
 def tensor_array_read_twice(tf):
     ta = tf.TensorArray(tf.float32, size=1).write(0, 1.0)
     ta.read(0)
     return ta.read(0)
 
 
-@program
+@program(raises=True)
 def tensor_array_of_another_shape(tf):
     return tf.TensorArray(tf.float32, size=2).write(0, [1.0]).write(1, [1.0, 2.0])
 
@@ -248,12 +248,12 @@ def prints(tf):
         return file.read()
 
 
-@program
+@program(raises=True)
 def print_refuses_a_stream(tf):
     tf.print("x", output_stream="nowhere")
 
 
-@program
+@program(raises=True)
 def assert_fails(tf):
     tf.Assert(tf.constant(1) > 2, [tf.constant([1, 2, 3, 4, 5])])
 
@@ -416,7 +416,7 @@ def a_loop_variable_of_any_rank(tf):
     return f(x, tf.constant(2)), f(x, tf.constant(0))
 
 
-@program
+@program(raises=True)
 def a_loop_variable_that_changes_its_rank(tf):
     @tf.function
     def f(x):

@@ -76,13 +76,13 @@ def input_signature(tf):
     )  # fmt: skip
 
 
-@program
+@program(raises=True)
 def input_signature_refuses(tf):
     f = tf.function(lambda x: x, input_signature=[tf.TensorSpec([2], tf.float32)])
     return f(tf.ones([3]))
 
 
-@program
+@program(raises=True)
 def input_signature_refuses_a_dtype(tf):
     f = tf.function(lambda x: x, input_signature=[tf.TensorSpec([2], tf.float32)])
     return f(tf.constant([1, 2]))
@@ -106,18 +106,18 @@ def input_signature_of_variadic_functions(tf):
     return found
 
 
-@program
+@program(raises=True)
 def input_signature_misses_an_argument(tf):
     f = tf.function(lambda x, y: x, input_signature=[tf.TensorSpec([2], tf.float32)])
     return f(tf.ones([2]), 1)
 
 
-@program
+@program(raises=True)
 def missing_argument(tf):
     return tf.function(lambda x: x)()
 
 
-@program
+@program(raises=True)
 def unknown_argument(tf):
     return tf.function(lambda x: x)(1, y=2)
 
@@ -145,13 +145,13 @@ def concrete_functions(tf):
     return a is b, a(tf.constant([1.0, 2.0])), a(x=tf.constant([1.0])), len(a.inputs)
 
 
-@program
+@program(raises=True)
 def concrete_function_refuses_a_dtype(tf):
     concrete = tf.function(lambda x: x).get_concrete_function(tf.TensorSpec([], tf.float32))
     return concrete(tf.constant(1))
 
 
-@program
+@program(raises=True)
 def concrete_function_misses_an_argument(tf):
     return tf.function(lambda x: x).get_concrete_function(tf.TensorSpec([], tf.float32))()
 
@@ -277,7 +277,7 @@ def variable_created_once(tf):
     return layer(tf.ones([2])), layer(tf.ones([2]) * 2.0), layer.w.value()
 
 
-@program
+@program(raises=True)
 def variable_created_each_time(tf):
     return tf.function(lambda x: tf.Variable(1.0) * x)(tf.constant(1.0))
 
@@ -320,7 +320,7 @@ def captured_tensors(tf):
     return z, tape.gradient(z, x), len(f.get_concrete_function(tf.constant(1.0)).captured_inputs)
 
 
-@program
+@program(raises=True)
 def leaked_symbol(tf):
     kept = []
 
@@ -333,12 +333,12 @@ def leaked_symbol(tf):
     return kept[0] + 1
 
 
-@program
+@program(raises=True)
 def returns_an_object(tf):
     return tf.function(lambda: object())()
 
 
-@program
+@program(raises=True)
 def numpy_in_a_graph(tf):
     return tf.function(lambda x: x.numpy())(tf.constant(1))
 
@@ -413,12 +413,12 @@ def numpy_function(tf):
     return f(tf.constant([1.0, 3.0, 2.0]), tf.constant("hey"))
 
 
-@program
+@program(raises=True)
 def py_function_fails(tf):
     return tf.function(lambda x: tf.py_function(lambda v: 1 // 0, [x], tf.int32))(tf.constant(1))
 
 
-@program
+@program(raises=True)
 def numpy_function_returns_another_dtype(tf):
     return tf.function(lambda x: tf.numpy_function(lambda v: v, [x], tf.float32))(tf.constant(1))
 

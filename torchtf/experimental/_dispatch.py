@@ -3,12 +3,14 @@
 * A function that nobody took over is as fast as before: to take it over, its code object is
   exchanged for one that asks the registered targets first. So every reference to it dispatches,
   also those that were made before.
-* Targets are asked in the order in which they were registered; the first whose annotations fit gets
-  the call.
+* The target whose annotations fit gets the call, if a composite tensor (an extension type, a ragged
+  or sparse tensor) is among the arguments; that two targets fit is an error.
 """
 
 from __future__ import annotations
 
+import enum
+import functools
 import inspect
 import types
 import typing
@@ -66,7 +68,7 @@ class _Dispatcher:
             api = self.api
             api.__defaults__, api.__kwdefaults__ = None, {"_dispatcher": self}
             api.__signature__ = self.signature
-            api.__code__ = _ask.__code__.replace(co_freevars=api.__code__.co_freevars)
+            api.__code__ = _asking(len(api.__code__.co_freevars))
         self.targets.append((checks, target))
 
     def remove(self, target) -> bool:
@@ -86,14 +88,50 @@ class _Dispatcher:
             values = self.signature.bind(*args, **kwargs).arguments
         except TypeError:
             return self.original(*args, **kwargs)  # which says what is wrong
-        for checks, target in self.targets:
-            if all(name in values and check(values[name]) for name, check in checks.items()):
-                return target(*args, **kwargs)
-        return self.original(*args, **kwargs)
+        fitting = dict.fromkeys(t for checks, t in self.targets if _fits(checks, values))
+        if len(fitting) > 1:
+            first, second, *_ = fitting
+            raise ValueError(
+                f"Multiple dispatch targets that were registered with tf.dispatch_for ({first} and "
+                f"{second}) match the arguments to {self.original.__name__}"
+            )
+        (target,) = fitting or (self.original,)
+        return target(*args, **kwargs)
 
 
-def _ask(*args, _dispatcher, **kwargs):
-    return _dispatcher.call(args, kwargs)
+@functools.cache
+def _asking(free_variables: int) -> types.CodeType:
+    """The code that stands in for a function: it asks the dispatcher.
+
+    A function takes a new `__code__` only with as many free variables as it has cells for.
+    """
+    names = [f"free_{i}" for i in range(free_variables)]
+    scope: dict = {}
+    exec(
+        f"def outer({', '.join(names)}):\n"
+        "    def ask(*args, _dispatcher, **kwargs):\n"
+        + (f"        nonlocal {', '.join(names)}\n" if names else "")
+        + "        return _dispatcher.call(args, kwargs)\n"
+        "    return ask\n",
+        scope,
+    )
+    return scope["outer"](*names).__code__
+
+
+class _Match(enum.IntEnum):
+    """How an argument fits an annotation (the names of TensorFlow's `py_dispatch`)."""
+
+    NO_MATCH = 0
+    MATCH = 1
+    MATCH_DISPATCHABLE = 2  # and a composite tensor is in it
+
+
+def _fits(checks: dict, values: dict) -> bool:
+    """Whether all arguments fit and one of them holds a composite tensor: `tf.stack([])` is no
+    call for those who registered for lists of their type.
+    """
+    found = [check(values[n]) if n in values else _Match.NO_MATCH for n, check in checks.items()]
+    return _Match.NO_MATCH not in found and _Match.MATCH_DISPATCHABLE in found
 
 
 def _dispatcher_of(api) -> _Dispatcher:
@@ -106,18 +144,26 @@ def _dispatcher_of(api) -> _Dispatcher:
 
 
 def _checker(annotation):
-    """A predicate for values of an annotated type."""
+    """A function from a value to how it fits an annotated type."""
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if annotation is None:
-        return lambda value: value is None
     if origin in (typing.Union, types.UnionType):
         options = [_checker(a) for a in args]
-        return lambda value: any(check(value) for check in options)
+        return lambda value: max(check(value) for check in options)
     if origin is list:
         check = _checker(args[0])
-        return lambda value: isinstance(value, (list, tuple)) and all(map(check, value))
+
+        def of_all(values):
+            if not isinstance(values, (list, tuple)):
+                return _Match.NO_MATCH
+            found = [check(v) for v in values]
+            return _Match.NO_MATCH if _Match.NO_MATCH in found else max(found, default=_Match.MATCH)
+
+        return of_all
+    if annotation is None:
+        annotation = type(None)
     if isinstance(annotation, type):
-        return lambda value: isinstance(value, annotation)
+        fits = _Match.MATCH_DISPATCHABLE if hasattr(annotation, "_type_spec") else _Match.MATCH
+        return lambda value: fits if isinstance(value, annotation) else _Match.NO_MATCH
     raise ValueError(
         f"Type annotation {annotation} is not currently supported by dispatch.  Supported "
         "annotations: type objects,  List[...], and Union[...]"
@@ -125,7 +171,7 @@ def _checker(annotation):
 
 
 def _checks(api_signature, signature) -> dict:
-    """Parameter name -> predicate, of a user's signature.
+    """Parameter name -> how an argument fits, of a user's signature.
 
     Raises:
         TypeError: if the signature is no such dict.
@@ -195,7 +241,8 @@ def dispatch_for_api(api, *signatures):
             left out, the function's own annotations are one.
 
     Raises:
-        ValueError: if `api` is no function of `tf`, or its parameters are others.
+        ValueError: if `api` is no function of `tf`, or its parameters are others; from `api`, if
+            two functions fit the arguments of a call.
         TypeError: if a signature is malformed.
     """
     dispatcher = _dispatcher_of(api)

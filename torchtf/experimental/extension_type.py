@@ -172,7 +172,9 @@ class _Converter:
         if kinds[1:] == (Ellipsis,):
             kinds = kinds[:1] * len(value)
         elif len(value) != len(kinds):
-            raise self._unexpected(f"tuple with length {len(kinds)}", value, path)
+            # The parenthesis is in TensorFlow's text.
+            wanted, found = f"tuple with length {len(kinds)}", type(value).__name__
+            raise TypeError(f"{path}: expected {wanted}, got {found!r})")
         return tuple(
             self(v, k, f"{path}[{i}]") for i, (v, k) in enumerate(zip(value, kinds, strict=True))
         )
@@ -262,8 +264,8 @@ def _check_class(cls):
             raise ValueError(
                 f"{cls.__qualname__}.Spec must be directly subclassed from tf.TypeSpec."
             )
-    for name in (*cls.__dict__, *annotations):
-        if name != "Spec" and _is_reserved(name):
+    for name in (*(n for n in cls.__dict__ if n != "Spec"), *annotations):
+        if _is_reserved(name):
             raise ValueError(f"{invalid} Field '{name}' is reserved.")
     for name, value in cls.__dict__.items():
         if not (
