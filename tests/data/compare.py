@@ -87,6 +87,7 @@ def plain(x) -> Any:
 
 
 _FUNCTION = re.compile(r"Error in user-defined function passed to .*?Iterator::[\w:\[\]]*: ")
+_UNLIKE = re.compile(r"Shapes are: \[tensor\]: (\[.*?\]), \[batch\]: (\[.*?\])")
 _PLACE = re.compile(
     r"\{\{function_node [^}]*\}\} ?|\s*\[Op:[^\]]*\].*|\s*\[\[\{\{node.*", re.DOTALL
 )
@@ -97,6 +98,8 @@ def describe(error: Exception) -> tuple[str, str]:
     text = str(error).split("\nTraceback")[0]
     text = _FUNCTION.sub("", text.split("\n\t; NodeDef")[0])
     text = re.sub(r"attr '\w+'", "attr", text)  # TensorFlow names any of several
+    # its threads race for which element of a batch comes first
+    text = _UNLIKE.sub(lambda m: "Shapes are: " + " and ".join(sorted(m.groups())), text)
     text = _PLACE.sub("", text).replace("tf.", "").strip()
     return type(error).__name__, text
 

@@ -264,3 +264,42 @@ def test_batches_of_chunks_that_are_no_multiples():
     assert sizes == [7] * 71 + [3]
     rows = [b[:, 0].numpy() for b in D.range(500).map(function).batch(7)]
     assert np.concatenate(rows).tolist() == list(range(500))
+
+
+def test_a_choice_for_each_row_copies_only_what_is_chosen():
+    rng = np.random.default_rng(0)
+    images = rng.random((60, 4, 5, 3), dtype=np.float32)
+
+    def steps(x):
+        flipped = tf.where(x[0, 0, 0] > 0.5, tf.reverse(x, [1]), x)
+        kept = x * 2.0
+        other = tf.where(x[0, 0, 0] > 0.5, kept + 1.0, kept)  # `kept` is needed behind it
+        both = tf.where(x[1, 0, 0] > 0.5, tf.reverse(kept, [0]), kept)
+        return flipped, other, both, kept, tf.clip_by_value(kept + 0.0, 0.5, 1.0)
+
+    whole = D.from_tensor_slices(images).map(steps)
+    singly = D.from_tensor_slices(images).map(steps)
+    singly._node.function.go_one_by_one()
+    for a, b in zip(whole.batch(60), singly.batch(60), strict=True):
+        for x, y in zip(a, b, strict=True):
+            np.testing.assert_array_equal(x, y)
+    assert whole._node.function.vectorizes is True
+    np.testing.assert_array_equal(next(iter(whole.batch(60)))[3], images * 2)
+
+    flips = D.from_tensor_slices(images).map(tf.image.random_flip_left_right)
+    found = values(flips.batch(60))[0]
+    mirrored = [np.array_equal(x, y[:, ::-1]) for x, y in zip(found, images, strict=True)]
+    same = [np.array_equal(x, y) for x, y in zip(found, images, strict=True)]
+    assert all(a != b for a, b in zip(mirrored, same, strict=True))
+    assert 10 < sum(mirrored) < 50
+
+
+def test_batches_behind_a_filter_come_many_at_a_time():
+    dataset = D.range(10_000).filter(lambda x: x % 3 == 0).batch(32)
+    stage = Run(dataset.options()).start(dataset._optimized())
+    sizes = []
+    while (chunk := stage.next(min(4 ** len(sizes), 64))) is not None:
+        sizes.append(chunk.size)
+    assert sum(sizes) == 105
+    assert len(sizes) < 20
+    assert values(dataset.unbatch()) == list(range(0, 10_000, 3))

@@ -82,7 +82,7 @@ def test_length_and_representation():
 # -- checkpoints
 
 
-def chain():
+def chain(D):
     return (
         D.range(40).shuffle(8, seed=3).map(lambda x: x * x).filter(lambda x: x % 3 != 0).repeat(2)
         .batch(3)
@@ -90,19 +90,50 @@ def chain():
 
 
 def numbers(iterator, n=None):
-    return [x.numpy().tolist() for x in itertools.islice(iterator, n)]
+    return [np.asarray(x.numpy()).tolist() for x in itertools.islice(iterator, n)]
+
+
+def pipelines(tf, folder):
+    """Pipelines by name, as functions that make them anew, as another process would."""
+    D = tf.data.Dataset
+    files = [str(folder / name) for name in "abc"]
+    for k, name in enumerate(files):
+        with open(name, "w") as file:
+            file.write("".join(f"{k}{i}\n" for i in range(6)))
+    records = str(folder / "records")
+    with tf.io.TFRecordWriter(records) as writer:
+        for i in range(12):
+            writer.write(b"%d" % i)
+    lines, names = tf.data.TextLineDataset, D.from_tensor_slices(files)
+    return {
+        "chain": lambda: chain(D),
+        "shuffle": lambda: D.range(20).shuffle(5, seed=3).repeat(3).shuffle(4, seed=2).batch(4),
+        "same order": lambda: D.range(9).shuffle(9, 3, reshuffle_each_iteration=False).repeat(3),
+        "interleave": lambda: names.interleave(lines, cycle_length=2, block_length=2),
+        "parallel": lambda: names.interleave(lines, 3, num_parallel_calls=2).batch(2).prefetch(2),
+        "records": lambda: tf.data.TFRecordDataset(records).shuffle(4, seed=1).batch(2),
+        "window": lambda: D.range(20).window(4, 2, 1, True).flat_map(lambda w: w.batch(4)),
+        "cache": lambda: D.range(7).cache().repeat(2),
+        "sample": lambda: D.sample_from_datasets([D.range(9), D.range(20, 29)], seed=5),
+    }
 
 
 def test_a_checkpoint_resumes_at_the_same_element(tmp_path):
-    iterator = iter(chain())
-    before = numbers(iterator, 5)
-    path = tf.train.Checkpoint(iterator=iterator).save(str(tmp_path / "ckpt"))
-    rest = numbers(iterator)
-    again = iter(chain())
-    tf.train.Checkpoint(iterator=again).restore(path)
-    assert numbers(again) == rest
-    fresh = numbers(iter(chain()))
-    assert fresh == before + rest
+    found = {}
+    for module in modules():
+        makers = pipelines(module, tmp_path)
+        for name, make in makers.items():
+            iterator = iter(make())
+            before = numbers(iterator, 3)
+            path = module.train.Checkpoint(iterator=iterator).save(str(tmp_path / "ckpt"))
+            rest = numbers(iterator)
+            again = iter(make())
+            module.train.Checkpoint(iterator=again).restore(path)
+            assert numbers(again) == rest != [], name
+            assert numbers(iter(make())) == before + rest
+            found.setdefault(name, []).append((before, rest))
+    for name, (theirs, ours) in found.items():
+        assert theirs == ours, name
 
 
 def test_a_restored_iterator_keeps_random_orders():

@@ -124,6 +124,8 @@ class _BatchStage(UnaryStage):
         self._failed = Failed()
         self._held: Chunk | None = None  # complete batches behind one that failed, a remainder
         self._most = _ANY  # how many batches the source has elements for at once
+        self._largest = 0  # the size of its largest chunk
+        self._varies = False  # whether its chunks are cut where its elements are, as a filter's
 
     def next(self, n):
         if self._calls is None:
@@ -183,8 +185,9 @@ class _BatchStage(UnaryStage):
         wanted = min(n, self._most) * size if count < size else count
         error = None
         while count < wanted:
+            asked = wanted - count
             try:
-                chunk = self.source.next(wanted - count)
+                chunk = self.source.next(asked)
             except Exception as e:
                 error = e
                 break
@@ -192,9 +195,13 @@ class _BatchStage(UnaryStage):
                 break
             chunks.append(chunk)
             count += chunk.size
+            if chunk.size < asked <= self._largest:
+                self._varies, self._most = True, _ANY
+            self._largest = max(self._largest, chunk.size)
             if size <= chunk.size and count < wanted:
                 # joining chunks would copy them: whole batches of this one, and next time as many
-                self._most = count // size
+                if not self._varies:
+                    self._most = count // size
                 break
         return (concat(chunks) if chunks else None), error
 

@@ -47,6 +47,7 @@ from torchtf.data._selection import Concatenate, Repeat, Shard, Shuffle, Skip, T
 from torchtf.data._sources import Counting, Elements, Generator, RandomWords
 from torchtf.data._specs import ElementSpec
 from torchtf.data._storage import Cache, Snapshot, load_node, save_elements
+from torchtf.data._torch_data import torch_source
 from torchtf.data._traced import Function
 from torchtf.function.autograph import convert
 from torchtf.function.trace import init_scope
@@ -302,7 +303,9 @@ class Dataset:
         """A dataset of what a Python generator yields.
 
         Args:
-            generator: a callable that returns an iterable; called for each iteration.
+            generator: a callable that returns an iterable; called for each iteration. Beyond
+                TensorFlow's, also a `torch.utils.data.Dataset` or `DataLoader`; its signature is
+                read off a first element if it is left out.
             output_types: (deprecated) a structure of dtypes.
             output_shapes: (deprecated) a structure of shapes; unknown if left out.
             args: tensors to call `generator` with, as NumPy arrays.
@@ -312,6 +315,13 @@ class Dataset:
             TypeError: if `generator` is no callable, or the signature is missing or of no specs.
             InvalidArgumentError: while iterating, if an element does not fit the signature.
         """
+        if isinstance(generator, (torch.utils.data.Dataset, torch.utils.data.DataLoader)):
+            if args is not None:
+                raise TypeError("`args` are for a generator that is called, not for torch's data.")
+            spec = None
+            if (output_types, output_shapes, output_signature) != (None, None, None):
+                spec = _generator_spec(output_types, output_shapes, output_signature)
+            return Dataset(torch_source(generator, spec))
         if not callable(generator):
             raise TypeError("`generator` must be a Python callable.")
         spec = _generator_spec(output_types, output_shapes, output_signature)

@@ -19,7 +19,7 @@ from torchtf.data._parallel import Calls
 from torchtf.data._plan import Failed, Order, Stage, UnaryStage, block_size
 
 # memory for the results of one vectorized call: enough to hide what a call costs
-_CALL_BYTES = 1 << 23
+_CALL_BYTES = 1 << 22
 
 
 class MapStage(UnaryStage):

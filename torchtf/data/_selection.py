@@ -338,6 +338,10 @@ class _Buffer:
         return drawn
 
 
+# how many positions are drawn ahead at most
+_AHEAD = 1 << 13
+
+
 class ShuffledOrder(Order):
     """The order in which a shuffle buffer gives out `count` elements, made when it is read."""
 
@@ -352,6 +356,8 @@ class ShuffledOrder(Order):
     def read(self, start, n):
         stop = min(start + n, self.count)
         if stop > self._made:
+            # more than is asked for, in growing steps: a call for a few words costs as much
+            stop = min(max(stop, self._made + min(self._made, _AHEAD)), self.count)
             number = stop - self._made
             if self._made and self._next < self.count:  # the place of the last one drawn
                 self._buffer.add([self._next])
@@ -359,9 +365,9 @@ class ShuffledOrder(Order):
             supply = range(self._next, min(self._next + number - 1, self.count))
             self._next = supply.stop
             drawn = self._buffer.draw(number, supply)
-            self._positions[self._made : stop] = torch.tensor(drawn)
+            self._positions[self._made : stop] = torch.from_numpy(np.array(drawn, np.int64))
             self._made = stop
-        return self._positions[start:stop]
+        return self._positions[start : start + n]
 
 
 class _ShuffleStage(UnaryStage):

@@ -144,8 +144,7 @@ class _GeneratorStage(Stage):
 
     def __init__(self, node: Generator):
         self._node = node
-        self._leaves = structure.flatten(node.spec)
-        self._single = len(self._leaves) == 1 and node.spec is self._leaves[0]
+        self._form = Yielded(node.spec)
         self._iterator: Iterator | None = None
         self._ended = False
         self._failure: Exception | None = None
@@ -181,13 +180,13 @@ class _GeneratorStage(Stage):
             raise as_op_error(e) from e
 
     def _chunk(self, items):
-        fast = self._columns(items)
+        fast = self._form.columns(items)
         if fast is not None:
             return Chunk(fast, len(items))
         rows = []
         for i, item in enumerate(items):
             try:
-                rows.append(self._row(item))
+                rows.append(self._form.row(item))
             except Exception as e:
                 if not rows:
                     self._left(items[i + 1 :])
@@ -195,7 +194,7 @@ class _GeneratorStage(Stage):
                 self._failure = e
                 self._left(items[i + 1 :])
                 break
-        return chunk_of(rows, len(self._leaves))
+        return chunk_of(rows, self._form.width)
 
     def _left(self, items):
         """Puts items back in front of the generator."""
@@ -209,12 +208,27 @@ class _GeneratorStage(Stage):
 
         self._iterator = again()
 
-    def _columns(self, items):
+    def close(self):
+        close = getattr(self._iterator, "close", None)
+        if close is not None:
+            close()
+
+
+class Yielded:
+    """Turns what Python code gives for elements into components of a structure of specs."""
+
+    def __init__(self, spec):
+        self._spec = spec
+        self._leaves = structure.flatten(spec)
+        self._single = len(self._leaves) == 1 and spec is self._leaves[0]
+        self.width = len(self._leaves)
+
+    def columns(self, items):
         """The items as whole columns, if they are plain numbers or arrays of the right form."""
         if self._single:
             parts = [items]
-        elif type(self._node.spec) is tuple:
-            width = len(self._leaves)
+        elif type(self._spec) is tuple:
+            width = self.width
             if any(type(x) is not tuple or len(x) != width for x in items):
                 return None
             parts = list(zip(*items, strict=True))
@@ -223,8 +237,13 @@ class _GeneratorStage(Stage):
         columns = [_column(x, leaf) for x, leaf in zip(parts, self._leaves, strict=True)]
         return None if any(c is None for c in columns) else columns
 
-    def _row(self, item):
-        spec = self._node.spec
+    def row(self, item) -> tuple:
+        """The components of an item.
+
+        Raises:
+            InvalidArgumentError: if it does not fit the spec.
+        """
+        spec = self._spec
         if isinstance(item, list):
             item = tuple(item) if not self._single else item
         if self._single:
@@ -237,11 +256,6 @@ class _GeneratorStage(Stage):
                 f"{_types(spec)}, but the yielded element was {item}."
             ) from e
         return tuple(_component(x, leaf) for x, leaf in zip(parts, self._leaves, strict=True))
-
-    def close(self):
-        close = getattr(self._iterator, "close", None)
-        if close is not None:
-            close()
 
 
 def _types(spec):
@@ -259,6 +273,16 @@ def _column(items, spec) -> torch.Tensor | None:
         if any(x.shape != shape or x.dtype != dtype for x in items):
             return None
         array = np.stack(items)
+    elif kind is torch.Tensor:
+        first = items[0]
+        if any(x.shape != first.shape or x.dtype != spec.dtype.torch or x.is_cuda for x in items):
+            return None
+        stacked = torch.stack(items).detach()
+        return stacked if spec.shape.is_compatible_with(stacked.shape[1:]) else None
+    elif issubclass(kind, np.generic):
+        if items[0].dtype != dtype:
+            return None
+        array = np.array(items)
     elif kind in (int, float, bool):
         try:
             array = np.array(items, dtype=dtype)
@@ -288,6 +312,8 @@ def _component(item, spec):
         if not spec.is_compatible_with(item):
             raise _misfit(f"of {structure.spec_of(item)} where an element of {spec} was expected.")
         return structure.raw(item)
+    if type(item) is torch.Tensor:
+        item = item.detach().cpu()
     try:
         array = np.asarray(
             item, dtype=None if spec.dtype is dtypes.string else (spec.dtype.as_numpy_dtype)
@@ -330,4 +356,12 @@ def as_op_error(error: Exception) -> Exception:
     return made
 
 
-__all__ = ["Counting", "ElementRows", "Elements", "Generator", "RandomWords", "as_op_error"]
+__all__ = [
+    "Counting",
+    "ElementRows",
+    "Elements",
+    "Generator",
+    "RandomWords",
+    "Yielded",
+    "as_op_error",
+]

@@ -32,7 +32,8 @@ _aten = torch.ops.aten
 _IN_PLACE = {
     _aten.add.Tensor: _aten.add_.Tensor, _aten.sub.Tensor: _aten.sub_.Tensor,
     _aten.mul.Tensor: _aten.mul_.Tensor, _aten.div.Tensor: _aten.div_.Tensor,
-    _aten.clamp.default: _aten.clamp_.default, _aten.neg.default: _aten.neg_.default,
+    _aten.clamp_min.default: _aten.clamp_min_.default, _aten.neg.default: _aten.neg_.default,
+    _aten.clamp_max.default: _aten.clamp_max_.default,
 }  # fmt: skip
 # further ops whose result is new memory
 _NEW = {
@@ -44,7 +45,8 @@ _NEW = {
 def _reuse_memory(graph: torch.fx.Graph, columns: int) -> None:
     """Lets elementwise ops write over a value that is new, has rows, and is not needed any more.
 
-    New memory for each step of a chain of ops on images costs more than the arithmetic.
+    New memory for each step of a chain of ops on images costs more than the arithmetic. A
+    choice between two values that is made for each row copies only the rows that are chosen.
 
     Args:
         columns: how many of the inputs have rows.
@@ -53,28 +55,87 @@ def _reuse_memory(graph: torch.fx.Graph, columns: int) -> None:
     with_rows = set([n for n in graph.nodes if n.op == "placeholder"][:columns])
     fresh = set()
     for node in graph.nodes:
-        if any(n in with_rows for n in node.all_input_nodes):
+        if any(n in with_rows for n in node.all_input_nodes) or _is_random(node):
             with_rows.add(node)
+        if node.target is _aten.clamp.default:
+            _with_one_bound(node)
         if node.target in _NEW:
             fresh.add(node)
-        if not node.args or node.args[0] not in fresh or not _is_last(node, order):
+        if _chooses_rows(node, with_rows):
+            _, chosen, rest = node.args
+            flips = None
+            if chosen.target is _aten.flip.default and chosen.args[0] is rest:
+                flips, dims = chosen.args[1], chosen.meta["val"].dim()
+                flips = [d - dims if d >= 0 else d for d in flips]
+                node.args = node.args[0], rest, rest
+                if not chosen.users:
+                    graph.erase_node(chosen)
+            node.target = _ChosenRows(flips, rest in fresh and _is_last(rest, node, order))
+        if not node.args or node.args[0] not in fresh or not _is_last(node.args[0], node, order):
             continue
         first = node.args[0]
         if node.target is _aten.view.default:
             fresh.add(node)
         elif (
             node.target in _IN_PLACE
+            and first not in node.args[1:]
             and first in with_rows
             and _alike(first.meta.get("val"), node.meta.get("val"))
         ):
             node.target = _IN_PLACE[node.target]
 
 
-def _is_last(node: torch.fx.Node, order: dict) -> bool:
-    """Whether nothing needs the first argument of a node, or a view of it, behind the node."""
-    users = [u for u in node.args[0].users if u is not node]
-    repeated = sum(n is node.args[0] for n in node.args) > 1
-    return not repeated and all(order[u] < order[node] and u.target in _NEW for u in users)
+def _with_one_bound(node: torch.fx.Node) -> None:
+    """Calls the op of the one bound that a clamp has: in place, `vmap` knows only these."""
+    x, low, high = (*node.args, None, None)[:3]
+    if low is None and isinstance(high, (int, float)):
+        node.target, node.args = _aten.clamp_max.default, (x, high)
+    elif high is None and isinstance(low, (int, float)):
+        node.target, node.args = _aten.clamp_min.default, (x, low)
+
+
+def _is_random(node: torch.fx.Node) -> bool:
+    """Whether a node draws numbers, which it does for each row."""
+    return torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+
+
+def _is_last(value: torch.fx.Node, node: torch.fx.Node, order: dict) -> bool:
+    """Whether nothing needs an argument of a node, or a view of it, behind the node."""
+    users = [u for u in value.users if u is not node]
+    return all(order[u] < order[node] and u.target in _NEW for u in users)
+
+
+def _chooses_rows(node: torch.fx.Node, with_rows: set) -> bool:
+    """Whether a node takes each row, as a whole, from one value or the other."""
+    if node.target is not _aten.where.self or not all(n in with_rows for n in node.args):
+        return False
+    condition, a, b = (n.meta.get("val") for n in node.args)
+    return isinstance(condition, torch.Tensor) and condition.dim() == 0 and _alike(a, b)
+
+
+class _ChosenRows:
+    """`torch.where` with one condition for each row.
+
+    Args:
+        flips: the axes along which the chosen rows are reversed, if that is how they differ.
+        in_place: whether the second value may be written over.
+    """
+
+    __name__ = "chosen_rows"
+
+    def __init__(self, flips: list[int] | None, in_place: bool):
+        self._flips = flips
+        self._in_place = in_place
+
+    def __call__(self, condition, chosen, rest):
+        level = _functorch.maybe_get_level(condition)
+        condition, chosen, rest = (_to_front(x)[0] for x in (condition, chosen, rest))
+        index = condition.nonzero().squeeze(1)
+        rows = chosen.index_select(0, index)
+        if self._flips is not None:
+            rows = rows.flip(self._flips)
+        result = rest if self._in_place else rest.clone()
+        return _functorch._add_batch_dim(result.index_copy_(0, index, rows), 0, level)
 
 
 def _alike(a, b) -> bool:
