@@ -46,9 +46,10 @@ class _FakeQuantize(torch.autograd.Function):
     @staticmethod
     def forward(inputs, low, high, bits, narrow):
         start, end, scale = _nudged(low, high, bits, narrow)
-        clamped = torch.minimum(torch.maximum(inputs, start), end)
-        grid = torch.floor((clamped - start) * (1 / scale) + 0.5) * scale + start
-        return torch.where((low == 0) & (high == 0), torch.zeros_like(inputs), grid)
+        empty = (low == 0) & (high == 0)  # whose start is NaN: 0 over 0
+        start, per_scale = torch.where(empty, 0, start), torch.where(empty, 0, 1 / scale)
+        grid = torch.minimum(torch.maximum(inputs, start), end).sub_(start)
+        return grid.mul_(per_scale).add_(0.5).floor_().mul_(scale).add_(start)
 
     @staticmethod
     def setup_context(ctx, inputs, output):

@@ -595,7 +595,7 @@ def _select(condition: Bool, x: T, y: T) -> T:
 def _nonzero(condition: T) -> Index:
     if condition.dim() == 0:
         raise errors.InvalidArgumentError(None, None, "WhereOp : Unhandled input dimensions: 0")
-    return (condition != 0).nonzero()
+    return condition.nonzero()
 
 
 @dispatched

@@ -294,12 +294,16 @@ def linspace(start, stop, num, name=None, axis=0):
 
 @op("OneHot")
 def _one_hot(indices: U, on_value: T, off_value: T, depth, axis) -> T:
-    classes = torch.arange(depth, dtype=torch.int64, device=indices.device)
     axis = indices.dim() if axis == -1 else axis
-    shape = [1] * (indices.dim() + 1)
-    shape[axis] = -1
-    hit = indices.to(torch.int64).unsqueeze(axis) == classes.reshape(shape)
-    return torch.where(hit, on_value.detach(), off_value.detach())
+    index, on, off = indices.to(torch.int64).unsqueeze(axis), on_value.detach(), off_value.detach()
+    shape = list(index.shape)
+    shape[axis] = depth
+    if isinstance(depth, int) and depth == 0:  # there is no place to write to
+        return off.expand(shape)
+    inside = (index >= 0) & (index < depth)
+    # what is no class writes the value that is there already
+    place, value = torch.where(inside, index, 0), torch.where(inside, on, off)
+    return off.expand(shape).scatter(axis, place, value)
 
 
 @dispatched

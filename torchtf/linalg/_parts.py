@@ -42,8 +42,10 @@ def adjoint(matrix, name=None):
 def _band_part(input: T, lower, upper):
     _matrix(input)
     if isinstance(lower, int) and isinstance(upper, int):
-        out = torch.triu(input, -lower) if lower >= 0 else input.view_as(input)
-        return torch.tril(out, upper) if upper >= 0 else out
+        if lower < 0:
+            return torch.tril(input, upper) if upper >= 0 else input.view_as(input)
+        out = torch.triu(input, -lower)
+        return out.tril_(upper) if upper >= 0 else out
     rows, columns = input.shape[-2:]
     i = torch.arange(rows, device=input.device).unsqueeze(1)
     j = torch.arange(columns, device=input.device)

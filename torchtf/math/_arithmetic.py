@@ -482,7 +482,7 @@ def greater_equal(x: Real, y: Real) -> Bool:
 @op("IsFinite")
 def is_finite(x: Float) -> Bool:
     """Whether each element is neither infinite nor NaN (source: `tf.math.is_finite`)."""
-    return torch.abs(x) < torch.inf  # half the passes of torch.isfinite
+    return ~(x * 0).to(torch.bool)  # 0 or NaN; torch's comparisons take twice as long
 
 
 @op("IsInf")

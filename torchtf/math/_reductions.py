@@ -114,18 +114,26 @@ def reduce_prod(input_tensor: Num, axis=None, keepdims=False):
     return result.clone() if result is input_tensor else result
 
 
+def _truth(reduce, of_bytes, x, axis, keepdims):
+    """Reduces booleans; many of them as bytes, for which torch has kernels 50 times as fast."""
+    dims = _dims(x, axis)
+    if not dims:
+        return x.clone()
+    if is_fake(x) or x.numel() < 4096:
+        return reduce(x, dims, keepdim=keepdims)
+    return of_bytes(x.view(torch.uint8), dims, keepdim=keepdims).view(torch.bool)
+
+
 @op("All")
 def reduce_all(input_tensor: Bool, axis=None, keepdims=False):
     """Whether all elements along axes are True (source: `tf.math.reduce_all`)."""
-    dims = _dims(input_tensor, axis)
-    return torch.all(input_tensor, dims, keepdim=keepdims) if dims else input_tensor.clone()
+    return _truth(torch.all, torch.amin, input_tensor, axis, keepdims)
 
 
 @op("Any")
 def reduce_any(input_tensor: Bool, axis=None, keepdims=False):
     """Whether any element along axes is True (source: `tf.math.reduce_any`)."""
-    dims = _dims(input_tensor, axis)
-    return torch.any(input_tensor, dims, keepdim=keepdims) if dims else input_tensor.clone()
+    return _truth(torch.any, torch.amax, input_tensor, axis, keepdims)
 
 
 @op("EuclideanNorm")

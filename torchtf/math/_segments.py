@@ -215,6 +215,8 @@ def unsorted_segment_sqrt_n(data, segment_ids, num_segments, name=None):
 @op("DenseBincount")
 def _bincount(values: Index, weights: Counts | None, size, binary, to) -> Counts:
     """Counts along the last axis of a vector or matrix."""
+    if values.dim() == 1 and weights is None and not binary and not is_fake(values):
+        return torch.bincount(values, minlength=size)[:size].to(to)
     flat = (values if values.dim() > 1 else values.unsqueeze(0)).to(torch.int64)
     inside = flat < size
     out = torch.zeros((flat.shape[0], size + 1), dtype=to, device=values.device)
@@ -275,11 +277,12 @@ def bincount(
             f"acts as all weights equal to 1. Received {brackets(weight.shape)} [Op:DenseBincount]",
         )  # fmt: skip
     if not is_fake(data):
-        if data.numel() and int(data.min()) < 0:
+        least, most = (int(v) for v in data.aminmax()) if data.numel() else (0, -1)
+        if least < 0:
             raise errors.InvalidArgumentError(
                 None, None, "Input arr must be non-negative! [Op:DenseBincount]"
             )
-        size = int(data.max()) + 1 if data.numel() else 0
+        size = most + 1
     else:
         size = 0 if data.numel() == 0 else (data.max() + 1).item()
     if minlength is not None and minlength is maxlength:
@@ -382,7 +385,10 @@ def _top_k(input: Real, k, index_type) -> tuple[Real, Index]:
 
 def _few_largest(x, k):
     """The indices of the k largest, the first ones at a tie, without sorting all."""
-    least = torch.topk(x, k, -1).values[..., -1:]
+    largest, index = torch.topk(x, k + 1, -1)
+    if (largest[..., :-1] > largest[..., 1:]).all():
+        return index[..., :k]
+    least = largest[..., k - 1 : k]
     above, level = x > least, x == least
     room = k - above.sum(-1, keepdim=True)
     chosen = above | (level & (level.cumsum(-1) <= room))
@@ -490,8 +496,10 @@ def _in_top_k(predictions: Float32, targets: Index, k) -> Bool:
     index = targets.to(torch.int64)
     valid = (index >= 0) & (index < classes)
     own = torch.gather(predictions, 1, torch.where(valid, index, 0).unsqueeze(1))
-    larger = (predictions > own).sum(1)
-    return valid & torch.isfinite(predictions).all(1) & (larger < k)
+    # both in floats, because torch is slow at making and at counting booleans
+    larger = (predictions - own).clamp_(min=0).sign_().sum(1)
+    finite = (predictions * 0).sum(1) == 0
+    return valid & finite & (larger < k)
 
 
 def in_top_k(targets, predictions, k, name=None):
