@@ -113,7 +113,7 @@ class Description:
             return self._kinds.Trace(
                 self.signature(concrete.name, concrete),
                 structure.encode(concrete.structured_input_signature, _is_spec),
-                structure.encode(concrete.structured_outputs, _is_spec),
+                structure.encode(concrete.output_signature, _is_spec),
             )
         except NotImplementedError as error:
             self.objects.leave_out(concrete.name, error)

@@ -121,6 +121,14 @@ def staged_cond(pred, true_fn: Callable, false_fn: Callable, check: Callable):
     """A condition inside a trace; `check` compares the two results, structures of tensors."""
     from torchtf.function.control import join_branches, trace_branch
 
+    kind = convert_to_tensor(pred).dtype
+    if kind is not dtypes.bool_:
+        raise errors.InvalidArgumentError(
+            None, None,
+            f"Input 'pred' passed {kind.name} expected bool while building NodeDef "
+            "'cond/switch_pred/_2' using Op<name=Switch; signature=data:T, pred:bool -> "
+            "output_false:T, output_true:T; attr=T:type>",
+        )  # fmt: skip
     results = []
 
     def branch(function):

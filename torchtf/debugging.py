@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from torchtf.array_ops import identity
+from torchtf import math
+from torchtf.array_ops import identity, zeros
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.host_op import host_op
-from torchtf.core.tensor import is_fake, is_tensor_type
+from torchtf.core.name_scope import name_scope
+from torchtf.core.tensor import SymbolicTensor, is_fake, is_tensor_type
 from torchtf.logging_ops import Assert
 
 __all__ = [
@@ -40,6 +42,14 @@ _COMPARISONS = {
     "<=": np.less_equal,
     ">": np.greater,
     ">=": np.greater_equal,
+}
+_TENSOR_COMPARISONS = {
+    "==": math.equal,
+    "!=": math.not_equal,
+    "<": math.less,
+    "<=": math.less_equal,
+    ">": math.greater,
+    ">=": math.greater_equal,
 }
 
 
@@ -79,10 +89,25 @@ def _compare(x: T, y: T, symbol, message, summarize):
     raise errors.InvalidArgumentError(None, None, "\n".join(lines))
 
 
-def _comparison(symbol, words):
+def _assert_in_graph(scope: str, symbol, x, y, message: list, summarize, shown=True) -> None:
+    """Makes a comparison an assertion of the graph under way; the error names the tensors."""
+    with name_scope(scope) as prefix:
+        data = [*message, f"Condition x {symbol} {'y' if shown else '0'} did not hold element-wise:"]
+        for name, tensor in (("x", x), ("y", y)) if shown else (("x", x),):
+            symbolic = type(tensor) is SymbolicTensor
+            data += [f"{name} ({tensor.name if symbolic else f'{prefix}{name}:0'}) = ", tensor]
+        Assert(math.reduce_all(_TENSOR_COMPARISONS[symbol](x, y)), data, summarize)
+
+
+def _comparison(symbol, scope, words):
     def check(x, y, message=None, summarize=None, name=None):
         x = convert_to_tensor(x, dtype_hint=y.dtype if is_tensor_type(y) else None)
-        _compare(x, convert_to_tensor(y, dtype_hint=x.dtype), symbol, message, summarize)
+        y = convert_to_tensor(y, dtype_hint=x.dtype)
+        if SymbolicTensor not in (type(x), type(y)):
+            _compare(x, y, symbol, message, summarize)
+            return
+        head = [message] if message else []
+        _assert_in_graph(name or scope, symbol, x, y, head, summarize)
 
     check.__doc__ = f"""Asserts that x is {words} y, elementwise, with broadcasting.
 
@@ -97,16 +122,17 @@ def _comparison(symbol, words):
     return check
 
 
-assert_equal = _comparison("==", "equal to")
-assert_less = _comparison("<", "less than")
-assert_less_equal = _comparison("<=", "at most")
-assert_greater = _comparison(">", "greater than")
-assert_greater_equal = _comparison(">=", "at least")
+assert_equal = _comparison("==", "assert_equal", "equal to")
+assert_less = _comparison("<", "assert_less", "less than")
+assert_less_equal = _comparison("<=", "assert_less_equal", "at most")
+assert_greater = _comparison(">", "assert_greater", "greater than")
+assert_greater_equal = _comparison(">=", "assert_greater_equal", "at least")
+_none_equal = _comparison("!=", "assert_none_equal", "unequal to")
 
 
 def assert_none_equal(x, y, summarize=None, message=None, name=None):
     """Asserts that x differs from y in every element; see `assert_equal`."""
-    _comparison("!=", "unequal to")(x, y, message, summarize)
+    _none_equal(x, y, message, summarize, name)
 
 
 # -- conditions on one tensor
@@ -125,9 +151,15 @@ def _all_satisfy(x: T, symbol, message):
     )  # fmt: skip
 
 
-def _condition(symbol, words):
+def _condition(symbol, scope, words):
     def check(x, message=None, summarize=None, name=None):
-        _all_satisfy(convert_to_tensor(x), symbol, message)
+        x = convert_to_tensor(x)
+        if type(x) is not SymbolicTensor:
+            _all_satisfy(x, symbol, message)
+            return
+        head = [f"{message}.  " if message else ""]
+        zero = zeros([], x.dtype)
+        _assert_in_graph(name or scope, symbol, x, zero, head, summarize, shown=False)
 
     check.__doc__ = f"""Asserts that all elements are {words}.
 
@@ -142,10 +174,10 @@ def _condition(symbol, words):
     return check
 
 
-assert_positive = _condition(">", "positive")
-assert_negative = _condition("<", "negative")
-assert_non_negative = _condition(">=", "zero or positive")
-assert_non_positive = _condition("<=", "zero or negative")
+assert_positive = _condition(">", "assert_positive", "positive")
+assert_negative = _condition("<", "assert_negative", "negative")
+assert_non_negative = _condition(">=", "assert_non_negative", "zero or positive")
+assert_non_positive = _condition("<=", "assert_non_positive", "zero or negative")
 
 
 @host_op("Assert", out=(), stateful=True)
@@ -252,8 +284,9 @@ def is_numeric_tensor(tensor) -> bool:
 
 def _rank_error(tensor, condition, message):
     head = f"{message}.  " if message else ""
+    name = tensor.name if type(tensor) is SymbolicTensor else ""
     return ValueError(
-        f"{head}Tensor  must have rank {condition}.  Received rank {tensor.shape.rank}, shape "
+        f"{head}Tensor {name} must have rank {condition}.  Received rank {tensor.shape.rank}, shape "
         f"{tensor.shape}"
     )
 
@@ -305,6 +338,8 @@ def assert_scalar(tensor, message=None, name=None):
 
 
 def _describe(tensor) -> str:
+    if type(tensor) is SymbolicTensor:
+        return tensor.name
     return f"shape={tensor.shape} dtype={tensor.dtype.name}"
 
 

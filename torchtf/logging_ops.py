@@ -11,6 +11,7 @@ import torch
 from torchtf.core import arena, dtypes, errors, graph, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.log import get_logger
+from torchtf.core.name_scope import name_scope
 from torchtf.core.tensor import is_tensor_type, to_numpy
 from torchtf.function import staged
 
@@ -298,7 +299,8 @@ def Assert(condition, data, summarize: int | None = None, name=None):
         return
     if isinstance(condition, (bool, np.bool_)) and condition:
         return
-    _emit(_Assert(shown), [convert_to_tensor(condition), *map(convert_to_tensor, data)])
+    with name_scope(name or "Assert"):
+        _emit(_Assert(shown), [convert_to_tensor(condition), *map(convert_to_tensor, data)])
 
 
 def _summary(array, count) -> str:

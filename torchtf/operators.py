@@ -5,6 +5,9 @@ Kept apart from `core.tensor`, because the ops live in public modules, which cor
 
 from __future__ import annotations
 
+import functools
+import types
+
 from torchtf import _variable_ops, array_ops, math
 from torchtf.core import dtypes
 from torchtf.core.convert import convert_to_tensor
@@ -59,16 +62,25 @@ def _like(tensor, other):
 def _pow(self, other, modulo=None):
     if modulo is not None:
         raise TypeError("pow() with a modulus is not defined for tensors")
-    return math.pow(self, other)
+    return math.pow(self, other, "pow")
+
+
+def _named(function, name: str):
+    """`function` whose operations in a graph are called `name`, as those of TensorFlow's operators."""
+    made = types.FunctionType(
+        function.__code__, function.__globals__, function.__name__,
+        (*function.__defaults__[:-1], name), function.__closure__,
+    )  # fmt: skip
+    return functools.update_wrapper(made, function)
 
 
 _BINARY = {
     "add": math.operator_add,
-    "sub": math.subtract,
-    "mul": math.multiply,
+    "sub": _named(math.subtract, "sub"),
+    "mul": _named(math.multiply, "mul"),
     "truediv": math.truediv,
     "floordiv": math.floordiv,
-    "mod": math.floormod,
+    "mod": _named(math.floormod, "mod"),
     "matmul": math.matmul_operator,
     "and": math.operator_and,
     "or": math.operator_or,
@@ -85,7 +97,7 @@ _METHODS = {
     "__eq__": _eq,
     "__ne__": _ne,
     "__pow__": _pow,
-    "__rpow__": _reflected(math.pow),
+    "__rpow__": _reflected(_named(math.pow, "pow")),
     "__getitem__": array_ops.getitem,
 }
 for _name, _op in _BINARY.items():

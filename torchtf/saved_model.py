@@ -362,7 +362,7 @@ def _clean(name: str) -> str:
 
 def _outputs(key: str, concrete) -> list[str]:
     """The names of the outputs: keys of a dict, else ``output_<i>``."""
-    structure = concrete.structured_outputs
+    structure = concrete.output_signature
     if isinstance(structure, Mapping):
         items = {k: structure[k] for k in sorted(structure, key=str)}  # the order of tf.nest
     elif isinstance(structure, (list, tuple)):

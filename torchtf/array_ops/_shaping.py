@@ -321,7 +321,9 @@ def ensure_shape(x, shape, name=None):
         )  # fmt: skip
     result = identity(x, name)
     if type(result) is SymbolicTensor and expected.rank is not None:
+        result._name = x.name  # which the error of the check tells
         result.set_shape(expected)
+        graph.state.trace.note(result, "EnsureShape", name)
     return result
 
 

@@ -4,7 +4,8 @@
 
 * `read(owner)`: the symbolic value of a variable, made a graph input on first use.
 * `write(owner, value)`: replaces that value; written back when the graph has run.
-* `note(tensor, op)`: tells which TensorFlow op a new symbolic tensor came from.
+* `note(tensor, op, name)`: tells which TensorFlow op a new symbolic tensor came from.
+* `unique_name(name)`: the name that an operation or a scope of the graph gets.
 
 An *owner* is a variable of any kind. It offers `_trace_get()` and `_trace_set(tensor)` (its stored
 torch tensor), `_tape_read()` (its value for an op, as the present trace and tapes see it) and

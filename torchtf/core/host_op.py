@@ -63,14 +63,14 @@ class HostOp:
             elif not (value is None and p.optional):
                 converted[p.position] = self._array(p, value)
         if graph.state.trace is not None and (self.stateful or any(map(_is_symbolic, converted))):
-            return self._stage(converted)
+            return self._stage(converted, name)
         return self.run(converted, name)
 
-    def _stage(self, converted):
+    def _stage(self, converted, name):
         """Puts the op into the graph under way."""
         from torchtf.function.host_call import stage_host_op
 
-        return stage_host_op(self, converted)
+        return stage_host_op(self, converted, name)
 
     def run(self, converted, name=None):
         """Runs the body on arrays and wraps what it returns."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from torchtf.core import graph
+
 
 class _State(threading.local):
     def __init__(self):
@@ -48,7 +50,10 @@ class name_scope:
         elif self._name.endswith("/"):
             scope = self._name
         else:
-            scope = f"{_state.stack[-1]}{self._name}/"
+            scope = _state.stack[-1] + self._name
+            if graph.state.trace is not None:  # in a graph each scope is entered once
+                scope = graph.state.trace.unique_name(scope)
+            scope += "/"
         _state.stack.append(scope)
         return scope
 

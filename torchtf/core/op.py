@@ -32,9 +32,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from torchtf.core import arena, dtypes, errors, graph
+from torchtf.core import arena, dtypes, errors, graph, shape_errors
 from torchtf.core.convert import KERNEL_NAMES, OpenSizes, sizes_of, to_torch
-from torchtf.core.shape import brackets
+from torchtf.core.shape_errors import sizes_text
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_fake, is_tensor_type, rank_is_open, wrap
 
 _FLOAT = ("bfloat16", "half", "float", "double")
@@ -268,6 +268,7 @@ class Op:
 
     def _run(self, args, converted, name):
         symbolic = graph.state.trace is not None
+        before = graph.state.trace.last_node if symbolic else None
         try:
             if symbolic and _is_late(converted):
                 result = graph.state.trace.late(self, converted)
@@ -281,7 +282,7 @@ class Op:
                 result = self.recover(e, converted, name)
         wrapped = _wrap_all(result)
         if symbolic:
-            self._annotate(args, wrapped)
+            self._annotate(args, wrapped, name, before)
         return wrapped
 
     def _late(self, converted):
@@ -353,33 +354,42 @@ class Op:
         symbolic = graph.state.trace is not None
         if isinstance(error, errors.OpError):
             if symbolic:
-                return ValueError(error.message)
+                return self._while_tracing(error.message, converted, name)
             if "[Op:" not in error.message:
-                error._message = self._message(error.message, name)
+                error._message = self._message(error.message)
             return error
         if isinstance(error, AssertionError) and "Mixing fake modes" in str(error):
             return errors.InaccessibleTensorError(_out_of_scope("A symbolic tensor"))
         if type(error) not in (RuntimeError, IndexError):
             return error
         message = str(error)
-        if "size of tensor" in message or "broadcast" in message:
+        broadcasts = "size of tensor" in message or "broadcast" in message
+        if broadcasts:
             shapes = [t for t in converted if isinstance(t, torch.Tensor)][:2]
             if len(shapes) == 2:
-                a, b = (brackets(_sizes_text(t.shape)) for t in shapes)
-                message = f"Incompatible shapes: {a} vs. {b}"
-                if symbolic:
-                    message = f"Dimensions must be equal, but are {a} and {b} for '{self.name}'"
+                message = "Incompatible shapes: {} vs. {}".format(
+                    *[sizes_text(t.shape) for t in shapes]
+                )
         if symbolic:
-            return ValueError(message)
-        return errors.InvalidArgumentError(None, None, self._message(message, name))
+            return self._while_tracing(message, converted, name, broadcasts)
+        return errors.InvalidArgumentError(None, None, self._message(message))
 
-    def _message(self, message, name):
+    def _while_tracing(self, message, converted, name, broadcasts=False):
+        """The error of a trace: a ValueError, in the words of TensorFlow's shape function."""
+        trace = graph.state.trace
+        if trace.root.at_run_time:
+            return errors.InvalidArgumentError(None, None, message)
+        describe = functools.partial(trace.describe, self.name, name)
+        explained = shape_errors.explain(self.name, converted, describe, broadcasts)
+        return ValueError(explained or message)
+
+    def _message(self, message):
         return (
             f"{{{{function_node __wrapped__{self.name}_device_/job:localhost/replica:0/task:0"
-            f"/device:CPU:0}}}} {message} [Op:{self.name}] name: {name or ''}"
+            f"/device:CPU:0}}}} {message} [Op:{self.name}] name: "
         )
 
-    def _annotate(self, args, wrapped):
+    def _annotate(self, args, wrapped, name, before):
         """Tells the trace which op this was, and keeps sizes symbolic through size arithmetic."""
         if self.fold is not None and type(wrapped) is SymbolicTensor:
             operands = []
@@ -399,7 +409,8 @@ class Op:
         results = wrapped if isinstance(wrapped, (list, tuple)) else (wrapped,)
         for result in results:
             if type(result) is SymbolicTensor:
-                graph.state.trace.note(result, self.name)
+                graph.state.trace.note(result, self.name, name)
+                graph.state.trace.own(before, result)
 
     # -- strings
 
@@ -492,11 +503,6 @@ def _has_open_sizes(converted) -> bool:
         if isinstance(x, torch.Tensor)
         for s in x.shape
     )
-
-
-def _sizes_text(shape):
-    """Sizes for a message; `?` is an open one."""
-    return [s if isinstance(s, int) else "?" for s in shape]
 
 
 def _lacks_kernel(error) -> bool:

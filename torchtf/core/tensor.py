@@ -267,7 +267,7 @@ class SymbolicTensor(Tensor):
         if merged != self.shape:
             from torchtf.function.late import with_shape
 
-            self._data = with_shape(self._data, merged)
+            self._data = with_shape(self._data, merged, self._name or "")
             self._shape_hint = TensorShape(None) if rank_is_open(self._data) else merged
 
     @property

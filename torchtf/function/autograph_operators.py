@@ -15,6 +15,7 @@ from torchtf.core import dtypes, graph, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.shape import TensorShape
 from torchtf.core.tensor import SymbolicTensor, is_tensor_type
+from torchtf.logging_ops import Assert
 
 __all__ = [
     "and_", "assert_stmt", "eq", "for_stmt", "if_exp", "if_stmt", "list_append", "not_", "not_eq",
@@ -36,6 +37,7 @@ def if_stmt(cond, body, orelse, get_state, set_state, symbol_names, nouts):
     if not is_staged(cond):
         body() if cond else orelse()
         return
+    _check_condition(cond, "if statement")
     initial = get_state()
 
     def branch(function, others):
@@ -61,11 +63,27 @@ def if_stmt(cond, body, orelse, get_state, set_state, symbol_names, nouts):
     set_state((*results, *initial[nouts:]))
 
 
+def _check_condition(cond, where: str) -> None:
+    """Raises unless a tensor can decide a statement."""
+    if cond.dtype is not dtypes.bool_:
+        raise ValueError(
+            f"condition of {where} expected to be `tf.bool` scalar, got {cond}; to use as boolean "
+            "Tensor, use `tf.cast`; to check for None, use `is not None`"
+        )
+    if cond.shape.rank and any(s not in (1, None) for s in cond.shape):
+        raise ValueError(
+            f"condition of {where} expected to be `tf.bool` scalar, got {cond}; to use as boolean "
+            "Tensor, use `tf.reduce_all` or `tf.reduce_any`"
+        )
+
+
+class _MissingReturn(ValueError):
+    """One branch returns, the other does not."""
+
+
 def _undefined(name, value, where):
-    if name == "retval_" or isinstance(value, UndefinedReturnValue):
-        return ValueError(f"the {where} branch must also have a return statement.")
-    if name == "do_return":
-        return ValueError(f"the {where} branch must also have a return statement.")
+    if name in ("retval_", "do_return") or isinstance(value, UndefinedReturnValue):
+        return _MissingReturn(f"the {where} branch must also have a return statement.")
     return ValueError(f"'{name}' must also be initialized in the {where} branch")
 
 
@@ -145,6 +163,7 @@ def while_stmt(test, body, get_state, set_state, symbol_names, opts):
     else:
         first = test()
         if is_staged(first):
+            _check_condition(first, "while loop")
             set_state(initial)
             _staged_loop(test, body, get_state, set_state, symbol_names, opts)
             return
@@ -164,6 +183,11 @@ def _staged_loop(test, body, get_state, set_state, symbol_names, opts):
     """A loop in the graph. Variables that no iteration has defined yet begin as zeros."""
     initial = get_state()
     known = _with_definitions(initial, body, get_state, set_state, symbol_names)
+    if any(_is_return(n) and isinstance(v, _UNDEFINED)
+           for n, v in zip(symbol_names, initial, strict=True)):  # fmt: skip
+        set_state(known)
+        Assert(test(), ["loop must iterate at least once to initialize the function return value"])
+        set_state(initial)
     limit = opts.get("maximum_iterations")
     state = list(known)
     names = list(symbol_names)
@@ -216,15 +240,19 @@ def _with_definitions(initial, body, get_state, set_state, symbol_names):
     missing = [i for i, v in enumerate(initial) if isinstance(v, _UNDEFINED) or v is None]
     if not missing:
         return initial
-    if any(_is_return(symbol_names[i]) and isinstance(initial[i], _UNDEFINED) for i in missing):
-        raise NotImplementedError(
-            "a return statement cannot be placed inside this TensorFlow loop; this may happen if a "
-            "return statement depends on a static Python condition such as a hyperparameter"
-        )
-    specs = _specs_after_one_iteration(initial, body, get_state, set_state)
+    try:
+        specs = _specs_after_one_iteration(initial, body, get_state, set_state)
+    except _MissingReturn:
+        specs = [None] * len(initial)
     state = list(initial)
     for i in missing:
         if specs[i] is None and isinstance(initial[i], _UNDEFINED):
+            if _is_return(symbol_names[i]):
+                raise NotImplementedError(
+                    "a return statement cannot be placed inside this TensorFlow loop; this may "
+                    "happen if a return statement depends on a static Python condition such as a "
+                    "hyperparameter"
+                )
             raise ValueError(f"'{symbol_names[i]}' must be defined before the loop.")
         state[i] = _zeros(specs[i])
     return tuple(state)

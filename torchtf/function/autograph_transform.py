@@ -18,7 +18,7 @@ from malt.pyct import error_utils, inspect_utils
 
 from torchtf.core import errors
 from torchtf.core.log import get_logger
-from torchtf.function import autograph, autograph_operators
+from torchtf.function import autograph, autograph_operators, failures
 from torchtf.function.autograph_builtins import call_builtin
 
 _STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
@@ -140,6 +140,7 @@ def converted_call(f, args, kwargs, caller_fn_scope=None, options=None):
         _warn_unconverted(f, e)
         return f(*args, **kwargs) if kwargs else f(*args)
     made.ag_module, made.ag_source_map = module, source_map
+    failures.source_maps[made.__code__.co_filename] = source_map
     try:
         return made(*effective, **kwargs) if kwargs else made(*effective)
     except Exception as e:

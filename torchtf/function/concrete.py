@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
 from torchtf.core.variable import Variable
-from torchtf.function import reuse, staged
+from torchtf.function import failures, reuse, staged
 from torchtf.function.runner import compile_graph
 from torchtf.function.trace import Traced
 from torchtf.function.variable_arguments import Argument, VariableSpec
@@ -29,7 +30,8 @@ class ConcreteFunction:
 
     Attributes:
         structured_input_signature: `(args, kwargs)` of the function with `TensorSpec`s for tensors.
-        structured_outputs: the structure it returns, of `TensorSpec`s.
+        structured_outputs: the structure it returns, of tensors of its graph.
+        output_signature: the same of `TensorSpec`s.
         graph_module: the FX graph; inputs are the flat arguments, then the captures.
 
     Where open sizes of the arguments are not as the trace assumed (see `sizes`), a graph made for
@@ -83,7 +85,14 @@ class ConcreteFunction:
 
     @property
     def structured_outputs(self):
-        return fill(self._output_template, iter(self._output_specs))
+        return self.graph.structured_outputs
+
+    @property
+    def output_signature(self):
+        return self._structure(self._output_specs)
+
+    def _structure(self, flat: list):
+        return fill(self._output_template, iter(flat))
 
     @property
     def output_dtypes(self):
@@ -127,7 +136,7 @@ class ConcreteFunction:
         from torchtf.function.func_graph import FuncGraph
 
         if not hasattr(self, "_graph"):
-            self._graph = FuncGraph(self.name, self._traced)
+            self._graph = FuncGraph(self.name, self._traced, self._structure)
         return self._graph
 
     @property
@@ -142,7 +151,7 @@ class ConcreteFunction:
     def pretty_printed_signature(self, verbose: bool = True) -> str:
         args, kwargs = self.structured_input_signature
         named = {**dict(zip(self._parameters, args, strict=False)), **kwargs}
-        output = _pretty(self.structured_outputs)
+        output = _pretty(self.output_signature)
         if not verbose:
             inputs = ", ".join(f"{n}: {_pretty(v)}" for n, v in named.items())
             return f"({inputs}) -> {output}"
@@ -271,12 +280,17 @@ class ConcreteFunction:
         if self._fits is not None and not self._fits(*inputs):
             return self._for_sizes.call_flat(leaves)
         if tape.recording():
-            results = self._run_recorded(*inputs)
+            try:
+                results = self._run_recorded(*inputs)
+            except Exception as e:
+                self._raise(e)
         else:
             enabled = torch.is_grad_enabled()
             torch._C._set_grad_enabled(False)
             try:
                 results = self._run(*inputs)
+            except Exception as e:
+                self._raise(e)
             finally:
                 torch._C._set_grad_enabled(enabled)
         count = self._count
@@ -286,6 +300,17 @@ class ConcreteFunction:
         if self._single:
             return wrap(results[0])
         return fill(self._output_template, map(wrap, results[:count]))
+
+    def _raise(self, error: Exception) -> NoReturn:
+        """Raises what a run of the graph raised, in TensorFlow's form."""
+        found = failures.translated(error, self._inference_name)
+        if found is None:
+            raise error
+        raise found.with_traceback(error.__traceback__) from None
+
+    @functools.cached_property
+    def _inference_name(self) -> str:
+        return failures.unique_function_name(self.name)
 
     def _call_on_variables(self, leaves: list):
         """`call_flat` for a graph that takes variables as arguments: they are among the leaves."""
@@ -328,7 +353,10 @@ class ConcreteFunction:
                 return self._for_sizes.call_flat(leaves)
             records = tape.recording()
             with torch.set_grad_enabled(records):
-                results = (self._run_recorded if records else self._run)(*inputs)
+                try:
+                    results = (self._run_recorded if records else self._run)(*inputs)
+                except Exception as e:
+                    self._raise(e)
             for owner, value in zip(self._written, results[self._count :], strict=True):
                 if type(owner._trace_get()) is np.ndarray:
                     value = strings.decode(value)
@@ -424,10 +452,10 @@ class BySizes:
         shapes = tuple(tuple(leaf.shape) for leaf in leaves if type(leaf) is not Variable)
         concrete = self._made.get(shapes)
         if concrete is None:
-            concrete = self._trace([
-                TensorSpec(shape, spec.dtype, spec.name)
-                for shape, spec in zip(shapes, self._specs, strict=True)
-            ])  # fmt: skip
+            specs = [TensorSpec(shape, spec.dtype, spec.name)
+                     for shape, spec in zip(shapes, self._specs, strict=True)]  # fmt: skip
+            with failures.at_run_time():
+                concrete = self._trace(specs)
             concrete._fits = None  # another trace for the same sizes would assume the same
             self._made[shapes] = concrete
         return concrete

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import operator
+from collections.abc import Callable
 
 import torch
 
@@ -67,12 +69,13 @@ _ATEN_OPS = {
 class Operation:
     """A node of a graph (source: `tf.Operation`)."""
 
-    def __init__(self, node: torch.fx.Node):
+    def __init__(self, node: torch.fx.Node, names: _Names | None = None):
         self._node = node
+        self._names = names or _Names(node.graph)
 
     @property
     def name(self) -> str:
-        return node_name(self._node)
+        return self._names[self._node]
 
     @property
     def type(self) -> str:
@@ -80,11 +83,11 @@ class Operation:
 
     @property
     def inputs(self) -> tuple:
-        return tuple(_tensor(n) for n in _inputs(self._node))
+        return tuple(_tensor(n, self._names) for n in _inputs(self._node))
 
     @property
     def outputs(self) -> list:
-        return [_tensor(n) for n in _outputs(self._node)]
+        return [_tensor(n, self._names) for n in _outputs(self._node)]
 
     def get_attr(self, name: str):
         """An attribute of the node's `NodeDef`: its dtype `T`, its shapes.
@@ -92,7 +95,7 @@ class Operation:
         Raises:
             ValueError: if it has none of this name.
         """
-        attributes = _node_def(self._node, _Names(self._node.graph), True).attr
+        attributes = self._node_def(True).attr
         if name not in attributes:
             raise ValueError(f"Operation '{self.name}' has no attr named '{name}'.")
         value = attributes[name]
@@ -101,15 +104,41 @@ class Operation:
 
     @property
     def node_def(self):
-        return _node_def(self._node, _Names(self._node.graph), False)
+        return self._node_def(False)
+
+    def _node_def(self, add_shapes: bool):
+        return _node_def(self._node, self._names, add_shapes)
 
     def __repr__(self):
         return f"<tf.Operation '{self.name}' type={self.type}>"
 
 
-def node_name(node: torch.fx.Node) -> str:
-    """The name of the operation that a node is."""
-    return node.meta.get("tf_name") or node.name
+class _Result(Operation):
+    """The `Identity` that TensorFlow puts behind each result of a function.
+
+    The graph has no node for it: what it passes on is the result itself.
+    """
+
+    def __init__(self, node: torch.fx.Node, names: _Names):
+        super().__init__(node, names)
+        self._name = names.unique("Identity")
+
+    name = property(lambda self: self._name)
+    type = property(lambda self: "Identity")
+    inputs = property(lambda self: (_tensor(self._node, self._names),))
+
+    @property
+    def outputs(self) -> list:
+        (tensor,) = self.inputs
+        tensor._name = f"{self._name}:0"
+        return [tensor]
+
+    def _node_def(self, add_shapes: bool):
+        made = super()._node_def(add_shapes)
+        del made.input[:]
+        made.name, made.op = self._name, self.type
+        made.input.append(self._names.reference(self._node))
+        return made
 
 
 def op_type(node: torch.fx.Node) -> str:
@@ -155,17 +184,24 @@ class _Names:
 
     def __init__(self, fx_graph: torch.fx.Graph):
         self._names: dict[torch.fx.Node, str] = {}
-        used: set[str] = set()
-        for node in _operations(fx_graph):
-            wanted = node.meta.get("tf_name")
-            if wanted is None:
+        self._used: set[str] = set()
+        nodes = _operations(fx_graph)
+        for node in nodes:
+            if "tf_name" in node.meta:
+                self._names[node] = self.unique(node.meta["tf_name"])
+        for node in nodes:
+            if node not in self._names:
                 wanted = node.name if node.op == "placeholder" else op_type(node)
-            name, i = wanted, 0
-            while name.lower() in used:
-                i += 1
-                name = f"{wanted}_{i}"
-            used.add(name.lower())
-            self._names[node] = name
+                self._names[node] = self.unique(wanted)
+
+    def unique(self, wanted: str) -> str:
+        """`wanted`, with a number if it is taken."""
+        name, i = wanted, 0
+        while name.lower() in self._used:
+            i += 1
+            name = f"{wanted}_{i}"
+        self._used.add(name.lower())
+        return name
 
     def __getitem__(self, node: torch.fx.Node) -> str:
         return self._names[node]
@@ -203,14 +239,13 @@ def _node_def(node, names, add_shapes):
     return made
 
 
-def _tensor(node: torch.fx.Node) -> SymbolicTensor:
+def _tensor(node: torch.fx.Node, names: _Names) -> SymbolicTensor:
     value = node.meta.get("val")
     if not isinstance(value, torch.Tensor):
         value = torch.empty((), device="meta")
     dtype = dtypes.string if arena.is_handles(value) else None
-    if _is_part(node):
-        return SymbolicTensor(value, dtype, f"{node_name(node.args[0])}:{node.args[1]}")
-    return SymbolicTensor(value, dtype, f"{node_name(node)}:0")
+    owner, index = node.args if _is_part(node) else (node, 0)
+    return SymbolicTensor(value, dtype, f"{names[owner]}:{index}")
 
 
 class FuncGraph:
@@ -218,9 +253,10 @@ class FuncGraph:
 
     building_function = True
 
-    def __init__(self, name: str, traced: Traced):
+    def __init__(self, name: str, traced: Traced, structure: Callable[[list], object]):
         self.name = name
         self._traced = traced
+        self._structure = structure
 
     @property
     def _fx_graph(self) -> torch.fx.Graph:
@@ -228,17 +264,28 @@ class FuncGraph:
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
-        return [_tensor(n) for n in self._fx_graph.nodes if n.op == "placeholder"]
+        placeholders = (n for n in self._fx_graph.nodes if n.op == "placeholder")
+        return [_tensor(n, self._names) for n in placeholders]
+
+    @functools.cached_property
+    def _names(self) -> _Names:
+        return _Names(self._fx_graph)
+
+    @functools.cached_property
+    def _results(self) -> list[_Result]:
+        output = next(iter(reversed(self._fx_graph.nodes)))
+        count = len(output.args[0]) - len(self._traced.written)
+        nodes = (n for n in output.args[0][:count] if isinstance(n, torch.fx.Node))
+        return [_Result(n, self._names) for n in nodes]
 
     @property
     def outputs(self) -> list[SymbolicTensor]:
-        output = next(iter(reversed(self._fx_graph.nodes)))
-        count = len(output.args[0]) - len(self._traced.written)
-        return [_tensor(n) for n in output.args[0][:count] if isinstance(n, torch.fx.Node)]
+        return [result.outputs[0] for result in self._results]
 
     @property
     def structured_outputs(self):
-        return self.outputs
+        """The structure that the function returns, of tensors of the graph."""
+        return self._structure(self.outputs)
 
     @property
     def variables(self) -> tuple:
@@ -254,10 +301,11 @@ class FuncGraph:
     @property
     def captures(self) -> list:
         """The pairs of what the graph takes from outside and the tensors that stand for it."""
-        return [(c.owner, _tensor(c.node)) for c in self._traced.captures]
+        return [(c.owner, _tensor(c.node, self._names)) for c in self._traced.captures]
 
     def get_operations(self) -> list[Operation]:
-        return [Operation(n) for n in _operations(self._fx_graph)]
+        own = [Operation(n, self._names) for n in _operations(self._fx_graph)]
+        return [*own, *self._results]
 
     def get_operation_by_name(self, name: str) -> Operation:
         for operation in self.get_operations():
@@ -284,10 +332,10 @@ class FuncGraph:
 
         graph_def = GraphDef()
         graph_def.versions.producer = 2000
-        names = _Names(self._fx_graph)
+        for operation in self.get_operations():
+            graph_def.node.append(operation._node_def(add_shapes))
         for node in _operations(self._fx_graph):
-            graph_def.node.append(_node_def(node, names, add_shapes))
-            _add_functions(graph_def.library, node, names[node])
+            _add_functions(graph_def.library, node, self._names[node])
         return graph_def
 
 

@@ -56,7 +56,7 @@ class _Slot:
         return arena.decode(value) if self._strings else to_numpy(value)
 
 
-def stage_host_op(host, arguments: list):
+def stage_host_op(host, arguments: list, name: str | None = None):
     """Puts a host op into the trace under way; returns its symbolic results."""
     inputs: list = []
 
@@ -73,7 +73,7 @@ def stage_host_op(host, arguments: list):
     results = staged.stage(HostCall(host, template, specs), inputs)
     tensors = [wrap(r) for r in results]
     for tensor in tensors:
-        graph.state.trace.note(tensor, host.name)
+        graph.state.trace.note(tensor, host.name, name)
     return multiple(tensors) if multiple is not None else tensors[0]
 
 

@@ -19,7 +19,7 @@ import torch
 
 from torchtf.core import arena, errors
 from torchtf.core.convert import OpenSizes
-from torchtf.core.shape import TensorShape
+from torchtf.core.shape import TensorShape, brackets
 from torchtf.core.tensor import is_fake, rank_is_open
 from torchtf.function import staged
 
@@ -74,8 +74,9 @@ class _ShapeCheck(staged.Call):
 
     op = "EnsureShape"
 
-    def __init__(self, shape: TensorShape):
+    def __init__(self, shape: TensorShape, name: str):
         self._shape = shape
+        self._name = name
 
     def outputs(self, under_way, inputs):
         (x,) = inputs
@@ -87,15 +88,15 @@ class _ShapeCheck(staged.Call):
         if not self._shape.is_compatible_with(tuple(x.shape)):
             raise errors.InvalidArgumentError(
                 None, None,
-                f"Shape of tensor {list(x.shape)} is not compatible with expected shape "
-                f"{self._shape}.",
+                f"Shape of tensor {self._name} {brackets(x.shape)} is not compatible with expected "
+                f"shape {brackets('?' if s is None else s for s in self._shape._dims)}.",
             )  # fmt: skip
         return [x.view_as(x)]
 
 
-def with_shape(data: torch.Tensor, shape: TensorShape) -> torch.Tensor:
+def with_shape(data: torch.Tensor, shape: TensorShape, name: str = "") -> torch.Tensor:
     """A stand-in for the same tensor, of which this shape is now known; checked at execution."""
-    return staged.stage(_ShapeCheck(shape), [data])[0]
+    return staged.stage(_ShapeCheck(shape, name.partition(":")[0]), [data])[0]
 
 
 def _is_plain(item) -> bool:

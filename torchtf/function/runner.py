@@ -14,6 +14,7 @@ import torch
 
 from torchtf.core import tape
 from torchtf.function import staged
+from torchtf.function.failures import GENERATED
 
 _aten = torch.ops.aten
 
@@ -96,6 +97,7 @@ class _Writer:
         self.in_place = in_place
         self.scope: dict = {"_getitem": operator.getitem}
         self.lines: list[str] = []
+        self.scope["_nodes"] = self.nodes = {}  # line of the source -> the node it computes
 
     def bind(self, value, stem: str) -> str:
         name = f"_{stem}{len(self.scope)}"
@@ -147,7 +149,7 @@ class _Writer:
             elif node.op != "placeholder":
                 raise NotImplementedError(f"cannot run a graph node of kind {node.op!r}")
         source = f"def _run({', '.join(inputs)}):\n" + "\n".join(self.lines)
-        exec(compile(source, "<torchtf graph>", "exec"), self.scope)
+        exec(compile(source, GENERATED, "exec"), self.scope)
         return self.scope["_run"]
 
     def _arguments(self, node) -> tuple:
@@ -184,6 +186,7 @@ class _Writer:
         else:
             function = self.in_place[node][0] if node in self.in_place else callable_of(node)
             value = f"{self.bind(function, 'f')}({args})"
+        self.nodes[len(self.lines) + 2] = node
         self.lines.append(f"    {node.name} = {value}")
         self.values.add(node.name)
         dead = [n for n in dying.get(node, ()) if n in self.values]

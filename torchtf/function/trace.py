@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import operator
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,9 +32,10 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.experimental import proxy_tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
-from torchtf.core import arena, device, dtypes, errors, graph, tape
-from torchtf.core.convert import to_torch
+from torchtf.core import arena, device, dtypes, errors, graph, name_scope, tape
+from torchtf.core.convert import KERNEL_NAMES, to_torch
 from torchtf.core.shape import TensorShape
+from torchtf.core.shape_errors import sizes_text
 from torchtf.core.tensor import (
     SymbolicTensor,
     Tensor,
@@ -44,6 +46,7 @@ from torchtf.core.tensor import (
     wrap,
 )
 from torchtf.function import staged
+from torchtf.function.failures import is_run_time, user_frames
 from torchtf.function.sizes import HINT, Sizes, conditions
 
 current_trace = graph.current_trace
@@ -85,6 +88,16 @@ class Capture:
         return arena.is_handles(self.fake)
 
 
+# TensorFlow's names of operations whose function has another name than their type
+_DEFAULT_NAMES = {
+    "AddV2": "Add", "AddN": "AddN", "ConcatV2": "concat", "FloorDiv": "floordiv", "OneHot": "one_hot",
+    "Pack": "stack", "PadV2": "Pad", "Range": "range", "RealDiv": "truediv", "Split": "split",
+    "SplitV": "split", "StridedSlice": "strided_slice", "Transpose": "transpose",
+    "Unpack": "unstack", "ZerosLike": "zeros_like", "OnesLike": "ones_like", "If": "cond",
+    "While": "while",
+}  # fmt: skip
+
+
 class Trace:
     """A trace under way. `core.graph.current_trace()` is the innermost one of the thread."""
 
@@ -107,6 +120,8 @@ class Trace:
         self._random_ops = 0
         self.graph = None
         self.uses_strings = False
+        self._names: dict[str, int] = {}
+        self.at_run_time = is_run_time()
         self._values: dict[int, torch.Tensor] = {}
 
     # -- inputs
@@ -291,15 +306,95 @@ class Trace:
         slot = proxy_tensor.get_proxy_slot(data, self.tracer)
         return slot.proxy.node
 
-    def note(self, tensor: SymbolicTensor, op: str) -> None:
-        """Records which TensorFlow op made `tensor`: for graph views, names, and stop_gradient."""
+    def note(self, tensor: SymbolicTensor, op: str, name: str | None = None) -> None:
+        """Records which TensorFlow op made `tensor`: for graph views, names, and stop_gradient.
+
+        Args:
+            tensor: a result of the op.
+            op: TensorFlow's type of it.
+            name: the name that the user gave it.
+        """
         try:
             node = self.node_of(tensor._data)
         except (KeyError, RuntimeError, AssertionError):
             return
         if op == "StopGradient" or "tf_op" not in node.meta:
             node.meta["tf_op"] = op
-        tensor._name = f"{node.name}:0"
+        owner, index = _operation_and_index(node)
+        self.name_node(owner, op, name)
+        tensor._name = f"{owner.meta['tf_name']}:{index}"
+
+    def name_node(self, node: torch.fx.Node, op: str, name: str | None = None) -> None:
+        """Gives a node that has none yet a name, and keeps where the user wrote it."""
+        if "tf_name" not in node.meta:
+            node.meta["tf_name"] = self.unique_name(
+                name_scope.qualified(name or _DEFAULT_NAMES.get(op, op))
+            )
+            node.meta["tf_frames"] = user_frames()
+
+    @property
+    def last_node(self) -> torch.fx.Node:
+        """The newest node of the graph."""
+        return self.tracer.graph._root.prev
+
+    def own(self, before: torch.fx.Node, tensor: SymbolicTensor) -> None:
+        """Tells that the nodes newer than `before` are parts of the op that made `tensor`."""
+        try:
+            owner, _ = _operation_and_index(self.node_of(tensor._data))
+        except (KeyError, RuntimeError, AssertionError):
+            return
+        node = self.last_node
+        while node is not before and node.op != "root":
+            if node is not owner:
+                node.meta.setdefault("tf_owner", owner)
+            node = node.prev
+
+    def describe(
+        self, op: str, name: str | None, inputs: Sequence[torch.Tensor], before: str = "",
+        after: str = "", constants: Sequence = (),
+    ) -> str:  # fmt: skip
+        """How TensorFlow's messages show an operation that could not be made.
+
+        Args:
+            op: its type.
+            name: the name that the user gave it.
+            inputs: its tensors.
+            before, after: attributes around that of the element type.
+            constants: inputs that are no tensors here; see `core.shape_errors`.
+        """
+        name = self._free_name(name_scope.qualified(name or _DEFAULT_NAMES.get(op, op)))
+        names = [self._name_of(x) for x in inputs] + [f"{name}/{n}" for n, _, _ in constants]
+        shapes = [sizes_text(s) for s in (*[x.shape for x in inputs], *[s for _, s, _ in constants])]
+        kind = f"{before}T=DT_{KERNEL_NAMES[inputs[0].dtype].upper()}"
+        attributes = f"{kind}, {after}" if after else kind
+        values = ", ".join(value for _, _, value in constants)
+        return (
+            f"'{{{{node {name}}}}} = {op}[{attributes}]({', '.join(names)})' with input shapes: "
+            f"{', '.join(shapes)}"
+            + (f" and with input tensors computed as partial shapes: {values}." if values else ".")
+        )
+
+    def _name_of(self, data: torch.Tensor) -> str:
+        try:
+            node = self.node_of(data)
+        except (KeyError, RuntimeError, AssertionError, AttributeError):
+            return "Const"
+        return node.meta.get("tf_name") or node.name
+
+    def unique_name(self, wanted: str) -> str:
+        """`wanted`, with a number if an operation of the graph has that name."""
+        name = self._free_name(wanted)
+        self._names[wanted.lower()] = self._names.get(wanted.lower(), 0) + 1
+        self._names.setdefault(name.lower(), 1)
+        return name
+
+    def _free_name(self, wanted: str) -> str:
+        count = self._names.get(wanted.lower(), 0)
+        name = f"{wanted}_{count}" if count else wanted
+        while name.lower() in self._names:
+            count += 1
+            name = f"{wanted}_{count}"
+        return name
 
     def operation_of(self, tensor: SymbolicTensor):
         """The graph operation that made `tensor`."""
@@ -336,6 +431,8 @@ class Trace:
                 proxy_tensor.track_tensor_tree(fake, part, constant=None, tracer=tracer)
         if op:
             proxy.node.meta["tf_op"] = op
+            if not outputs:  # else `note` does
+                self.name_node(proxy.node, op)
         if stateful:
             proxy.node.meta["stateful"] = True
         return list(outputs)
@@ -362,6 +459,13 @@ class Trace:
             return slot.proxy
         # a constant, or a tensor of the parent trace: met through an op it gets a node
         return proxy_tensor.get_proxy_slot(torch.ops.aten.alias(value), self.tracer).proxy
+
+
+def _operation_and_index(node: torch.fx.Node) -> tuple[torch.fx.Node, int]:
+    """The node of an operation, and which of its results a node is."""
+    if node.target is operator.getitem and isinstance(node.args[1], int):
+        return node.args
+    return node, 0
 
 
 class StringConstant:
@@ -499,6 +603,8 @@ def trace(
     """
     parent = graph.state.trace
     under_way = Trace(parent, name)
+    for wanted in names:
+        under_way.unique_name(wanted)
     under_way.may_create_variables = may_create_variables
     if has_streams is not None:
         under_way.has_streams = has_streams
@@ -516,6 +622,8 @@ def trace(
             known.update(under_way.tracer.sympy_expr_tracker)
             under_way.tracer.sympy_expr_tracker = known
         graph.state.trace = under_way
+        for fake, wanted in zip(inputs, names, strict=False):
+            under_way.node_of(fake).meta["tf_name"] = wanted
         try:
             with contextlib.ExitStack() as stack:
                 for scope in (*default_scopes(under_way), *scopes):
@@ -538,7 +646,7 @@ def trace(
             body, tracing_mode="real", _allow_non_fake_inputs=True, _allow_fake_constant=True,
             _disable_torch_fn_metadata_mode=True, decomposition_table=_DECOMPOSITIONS,
         )(*fakes)  # fmt: skip
-    outer = _finish(module, under_way, names, len(fakes))
+    outer = _finish(module, under_way, len(fakes))
     fits = None
     if parent is None:
         captured = [c.fake for c in under_way.captures.values()]
@@ -593,12 +701,10 @@ def _with_node(under_way: Trace, value):
     return of_rank_of(value.detach(), value)
 
 
-def _finish(module: torch.fx.GraphModule, under_way: Trace, names, count: int) -> list:
+def _finish(module: torch.fx.GraphModule, under_way: Trace, count: int) -> list:
     """Brings the graph to its final form; returns the parent's stand-ins found in it."""
     fx_graph = module.graph
     placeholders = [n for n in fx_graph.nodes if n.op == "placeholder"]
-    for node, name in zip(placeholders, names, strict=False):
-        node.meta["tf_name"] = name
     outer: dict[Any, tuple[Any, torch.fx.Node]] = {}
     own = []
     for node in placeholders:

@@ -263,8 +263,8 @@ def reciprocal_no_nan(x, name=None):
 
 
 def _check_divisor(x, y):
-    """Raises if integers are divided by a zero; symbolic divisors are not asked."""
-    if x.is_floating_point() or (isinstance(y, torch.Tensor) and is_fake(y)):
+    """Raises if integers are divided by a zero; graphs do it when they run."""
+    if x.is_floating_point() or is_fake(x) or (isinstance(y, torch.Tensor) and is_fake(y)):
         return
     if bool((y == 0).any()) if isinstance(y, torch.Tensor) else y == 0:
         raise errors.InvalidArgumentError(None, None, "Integer division by zero")
@@ -738,7 +738,7 @@ def operator_add(x, y):
                 f"is a {found} tensor [Op:Add] name: ",
             )  # fmt: skip
         return strings.join([x, y])
-    return add(x, y)
+    return add(x, y, "add")
 
 
 def operator_and(x, y):
