@@ -20,7 +20,7 @@ _BY_MODULE = {
     "torchtf.data._structure": "NoneTensorSpec",
     "torchtf.debugging": "assert_equal assert_greater assert_less assert_rank",
     "torchtf.device_spec": "DeviceSpec",
-    "torchtf.function.func_graph": "Operation",
+    "torchtf.function.func_graph": "Graph Operation",
     "torchtf.gradients": "gradients hessians",
     "torchtf.core.device": "device",
     "torchtf.core.name_scope": "name_scope get_current_name_scope",

@@ -92,7 +92,10 @@ def _compare(x: T, y: T, symbol, message, summarize):
 def _assert_in_graph(scope: str, symbol, x, y, message: list, summarize, shown=True) -> None:
     """Makes a comparison an assertion of the graph under way; the error names the tensors."""
     with name_scope(scope) as prefix:
-        data = [*message, f"Condition x {symbol} {'y' if shown else '0'} did not hold element-wise:"]
+        data = [
+            *message,
+            f"Condition x {symbol} {'y' if shown else '0'} did not hold element-wise:",
+        ]
         for name, tensor in (("x", x), ("y", y)) if shown else (("x", x),):
             symbolic = type(tensor) is SymbolicTensor
             data += [f"{name} ({tensor.name if symbolic else f'{prefix}{name}:0'}) = ", tensor]
@@ -174,10 +177,10 @@ def _condition(symbol, scope, words):
     return check
 
 
-assert_positive = _condition(">", "assert_positive", "positive")
-assert_negative = _condition("<", "assert_negative", "negative")
-assert_non_negative = _condition(">=", "assert_non_negative", "zero or positive")
-assert_non_positive = _condition("<=", "assert_non_positive", "zero or negative")
+assert_positive = _condition(">", "assert_positive/assert_less", "positive")
+assert_negative = _condition("<", "assert_negative/assert_less", "negative")
+assert_non_negative = _condition(">=", "assert_non_negative/assert_less_equal", "zero or positive")
+assert_non_positive = _condition("<=", "assert_non_positive/assert_less_equal", "zero or negative")
 
 
 @host_op("Assert", out=(), stateful=True)
@@ -286,8 +289,8 @@ def _rank_error(tensor, condition, message):
     head = f"{message}.  " if message else ""
     name = tensor.name if type(tensor) is SymbolicTensor else ""
     return ValueError(
-        f"{head}Tensor {name} must have rank {condition}.  Received rank {tensor.shape.rank}, shape "
-        f"{tensor.shape}"
+        f"{head}Tensor {name} must have rank {condition}.  Received rank {tensor.shape.rank}, "
+        f"shape {tensor.shape}"
     )
 
 

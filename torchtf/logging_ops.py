@@ -299,8 +299,11 @@ def Assert(condition, data, summarize: int | None = None, name=None):
         return
     if isinstance(condition, (bool, np.bool_)) and condition:
         return
-    with name_scope(name or "Assert"):
-        _emit(_Assert(shown), [convert_to_tensor(condition), *map(convert_to_tensor, data)])
+    tensors = [convert_to_tensor(d) for d in data]
+    # TensorFlow guards an assertion that shows what may lie on another device
+    guarded = any(t.dtype not in (dtypes.string, dtypes.int32) for t in tensors)
+    with name_scope(f"{name or 'Assert'}{'/AssertGuard' if guarded else ''}"):
+        _emit(_Assert(shown), [convert_to_tensor(condition), *tensors])
 
 
 def _summary(array, count) -> str:

@@ -66,7 +66,7 @@ def _pow(self, other, modulo=None):
 
 
 def _named(function, name: str):
-    """`function` whose operations in a graph are called `name`, as those of TensorFlow's operators."""
+    """`function` whose operations in a graph are called `name`, as TensorFlow does."""
     made = types.FunctionType(
         function.__code__, function.__globals__, function.__name__,
         (*function.__defaults__[:-1], name), function.__closure__,

@@ -19,7 +19,6 @@ _CPP = "C++ ops of TensorFlow do not run here; register ops with torch.library"
 
 # dotted name below `tf`, or a namespace, -> the reason and a way round
 REASONS = {
-    "Graph": _SESSIONS,
     "RegisterGradient": "it is for C++ ops; use tf.custom_gradient",
     "app": "it left TensorFlow with version 2; use absl.app",
     "compat.v1": _SESSIONS,

@@ -31,9 +31,13 @@ def _reshape(x, sizes, *_):
     count = math.prod(sizes)
     wanted = ("shape", [len(sizes)], f"input[1] = {brackets(sizes)}")
     return (
-        f"Cannot reshape a tensor with {x.numel()} elements to shape {brackets(sizes)} "
-        f"({count} elements)"
-    ), "Tshape=DT_INT32", [wanted]
+        (
+            f"Cannot reshape a tensor with {x.numel()} elements to shape {brackets(sizes)} "
+            f"({count} elements)"
+        ),
+        "Tshape=DT_INT32",
+        [wanted],
+    )
 
 
 def _broadcast_to(x, sizes, *_):

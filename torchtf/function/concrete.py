@@ -136,7 +136,10 @@ class ConcreteFunction:
         from torchtf.function.func_graph import FuncGraph
 
         if not hasattr(self, "_graph"):
-            self._graph = FuncGraph(self.name, self._traced, self._structure)
+            self._graph = FuncGraph(
+                self.name, self.graph_module.graph, self._traced.captures, self._output_specs,
+                self._structure,
+            )  # fmt: skip
         return self._graph
 
     @property

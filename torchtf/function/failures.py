@@ -97,7 +97,7 @@ def translated(error: Exception, function_name: str) -> Exception | None:
 
 @contextlib.contextmanager
 def at_run_time():
-    """Traces that begin inside are made while their function runs: their errors are those of a run."""
+    """Traces that begin inside are made while their function runs, and so are their errors."""
     before = _state.at_run_time
     _state.at_run_time = True
     try:

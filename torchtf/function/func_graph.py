@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 
 from torchtf.core import arena, dtypes
+from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor
 from torchtf.function import staged
-from torchtf.function.trace import Traced
+from torchtf.function.trace import Capture
 
 # ATen calls that Keras layers make directly -> TensorFlow's name of the op
 _ATEN_OPS = {
@@ -119,9 +119,10 @@ class _Result(Operation):
     The graph has no node for it: what it passes on is the result itself.
     """
 
-    def __init__(self, node: torch.fx.Node, names: _Names):
+    def __init__(self, node: torch.fx.Node, names: _Names, spec: TensorSpec):
         super().__init__(node, names)
         self._name = names.unique("Identity")
+        self._spec = spec
 
     name = property(lambda self: self._name)
     type = property(lambda self: "Identity")
@@ -131,13 +132,15 @@ class _Result(Operation):
     def outputs(self) -> list:
         (tensor,) = self.inputs
         tensor._name = f"{self._name}:0"
+        tensor._shape_hint = self._spec.shape
         return [tensor]
 
     def _node_def(self, add_shapes: bool):
-        made = super()._node_def(add_shapes)
-        del made.input[:]
-        made.name, made.op = self._name, self.type
+        from tensorboard.compat.proto.node_def_pb2 import NodeDef
+
+        made = NodeDef(name=self._name, op=self.type)
         made.input.append(self._names.reference(self._node))
+        _add_type(made, "T", self._node.meta.get("val"), add_shapes)
         return made
 
 
@@ -223,20 +226,23 @@ def _node_def(node, names, add_shapes):
     for i in range(len(staged.sub_modules(node))):
         which = ("then_branch", "else_branch") if made.op == "If" else ("cond", "body")
         made.attr[which[i]].func.name = f"{names[node]}_{which[i]}"
-    if isinstance(value, torch.Tensor):
-        dtype = (
-            dtypes.string
-            if arena.is_handles(value)
-            else dtypes.FROM_TORCH.get(value.dtype, dtypes.variant)
-        )
-        key = "dtype" if node.op in ("placeholder", "get_attr") else "T"
-        made.attr[key].type = dtype.as_datatype_enum
-        if add_shapes or node.op == "placeholder":
-            shape = made.attr["shape" if node.op == "placeholder" else "_output_shapes"]
-            target = shape.shape if node.op == "placeholder" else shape.list.shape.add()
-            for size in value.shape:
-                target.dim.add(size=size if isinstance(size, int) else -1)
+    holds = node.op in ("placeholder", "get_attr")
+    _add_type(made, "dtype" if holds else "T", value, add_shapes, node.op == "placeholder")
     return made
+
+
+def _add_type(made, key: str, value, add_shapes: bool, is_input: bool = False) -> None:
+    """Adds the element type, and the shape if it is asked for, of what a node makes."""
+    if not isinstance(value, torch.Tensor):
+        return
+    strings = arena.is_handles(value)
+    dtype = dtypes.string if strings else dtypes.FROM_TORCH.get(value.dtype, dtypes.variant)
+    made.attr[key].type = dtype.as_datatype_enum
+    if add_shapes or is_input:
+        shape = made.attr["shape" if is_input else "_output_shapes"]
+        target = shape.shape if is_input else shape.list.shape.add()
+        for size in value.shape:
+            target.dim.add(size=size if isinstance(size, int) else -1)
 
 
 def _tensor(node: torch.fx.Node, names: _Names) -> SymbolicTensor:
@@ -248,35 +254,73 @@ def _tensor(node: torch.fx.Node, names: _Names) -> SymbolicTensor:
     return SymbolicTensor(value, dtype, f"{names[owner]}:{index}")
 
 
-class FuncGraph:
-    """The graph of a concrete function (source: TensorFlow's `FuncGraph`)."""
+class Graph:
+    """A graph of operations (source: `tf.Graph`).
+
+    Graphs are those of functions: of `f.get_concrete_function(...).graph`, and of a tensor inside
+    a function.
+
+    Raises:
+        NotImplementedError: if it is called, to build a graph without a function.
+    """
+
+    def __new__(cls, *args, **kwargs):
+        if cls is Graph:
+            raise NotImplementedError(
+                "tf.Graph() is not supported: it builds a graph op by op, for a session of "
+                "TensorFlow 1. Put the ops into a tf.function; "
+                "f.get_concrete_function(...).graph is its tf.Graph."
+            )
+        return super().__new__(cls)
+
+
+class FuncGraph(Graph):
+    """The graph of a function, finished or under way (source: TensorFlow's `FuncGraph`).
+
+    Args:
+        name: the function's name.
+        fx_graph: the nodes.
+        captures: what the graph takes besides the function's arguments; may grow.
+        specs: those of the results of a finished graph.
+        structure: puts a flat list of results into the structure that the function returns.
+    """
 
     building_function = True
 
-    def __init__(self, name: str, traced: Traced, structure: Callable[[list], object]):
+    def __init__(
+        self, name: str, fx_graph: torch.fx.Graph, captures: Collection[Capture],
+        specs: Sequence[TensorSpec] = (), structure: Callable[[list], object] = list,
+    ):  # fmt: skip
         self.name = name
-        self._traced = traced
+        self._fx_graph = fx_graph
+        self._captures = captures
+        self._specs = specs
         self._structure = structure
-
-    @property
-    def _fx_graph(self) -> torch.fx.Graph:
-        return self._traced.graph_module.graph
+        self._named: tuple = (None, None, [])  # the last node when names were given, these, results
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
         placeholders = (n for n in self._fx_graph.nodes if n.op == "placeholder")
         return [_tensor(n, self._names) for n in placeholders]
 
-    @functools.cached_property
-    def _names(self) -> _Names:
-        return _Names(self._fx_graph)
+    def _name(self) -> tuple:
+        """Names all operations, again if the graph has grown."""
+        last = next(iter(reversed(self._fx_graph.nodes)), None)
+        if last is None or self._named[0] is not last:
+            names, results = _Names(self._fx_graph), []
+            if last is not None and last.op == "output":
+                returned = zip(last.args[0], self._specs, strict=False)
+                results = [_Result(n, names, s) for n, s in returned]
+            self._named = last, names, results
+        return self._named
 
-    @functools.cached_property
+    @property
+    def _names(self) -> _Names:
+        return self._name()[1]
+
+    @property
     def _results(self) -> list[_Result]:
-        output = next(iter(reversed(self._fx_graph.nodes)))
-        count = len(output.args[0]) - len(self._traced.written)
-        nodes = (n for n in output.args[0][:count] if isinstance(n, torch.fx.Node))
-        return [_Result(n, self._names) for n in nodes]
+        return self._name()[2]
 
     @property
     def outputs(self) -> list[SymbolicTensor]:
@@ -291,7 +335,7 @@ class FuncGraph:
     def variables(self) -> tuple:
         from torchtf.core import graph
 
-        owners = (c.owner for c in self._traced.captures if c.is_variable)
+        owners = (c.owner for c in self._captures if c.is_variable)
         return tuple(v for v in owners if not graph.is_private(v))
 
     @property
@@ -301,7 +345,7 @@ class FuncGraph:
     @property
     def captures(self) -> list:
         """The pairs of what the graph takes from outside and the tensors that stand for it."""
-        return [(c.owner, _tensor(c.node, self._names)) for c in self._traced.captures]
+        return [(c.owner, _tensor(c.node, self._names)) for c in self._captures]
 
     def get_operations(self) -> list[Operation]:
         own = [Operation(n, self._names) for n in _operations(self._fx_graph)]

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import operator
 import threading
@@ -90,7 +91,7 @@ class Capture:
 
 # TensorFlow's names of operations whose function has another name than their type
 _DEFAULT_NAMES = {
-    "AddV2": "Add", "AddN": "AddN", "ConcatV2": "concat", "FloorDiv": "floordiv", "OneHot": "one_hot",
+    "AddV2": "Add", "ConcatV2": "concat", "FloorDiv": "floordiv", "OneHot": "one_hot",
     "Pack": "stack", "PadV2": "Pad", "Range": "range", "RealDiv": "truediv", "Split": "split",
     "SplitV": "split", "StridedSlice": "strided_slice", "Transpose": "transpose",
     "Unpack": "unstack", "ZerosLike": "zeros_like", "OnesLike": "ones_like", "If": "cond",
@@ -118,7 +119,6 @@ class Trace:
         self.may_create_variables = True
         self.has_streams = parent is not None and parent.has_streams
         self._random_ops = 0
-        self.graph = None
         self.uses_strings = False
         self._names: dict[str, int] = {}
         self.at_run_time = is_run_time()
@@ -272,6 +272,13 @@ class Trace:
         self._random_ops += 1
         return self._random_ops - 1
 
+    @functools.cached_property
+    def graph(self):
+        """The graph in TensorFlow's terms: the `graph` of symbolic tensors."""
+        from torchtf.function.func_graph import FuncGraph
+
+        return FuncGraph(self.name, self.tracer.graph, self.captures.values())
+
     @property
     def root(self) -> Trace:
         return self if self.parent is None else self.parent.root
@@ -364,7 +371,9 @@ class Trace:
         """
         name = self._free_name(name_scope.qualified(name or _DEFAULT_NAMES.get(op, op)))
         names = [self._name_of(x) for x in inputs] + [f"{name}/{n}" for n, _, _ in constants]
-        shapes = [sizes_text(s) for s in (*[x.shape for x in inputs], *[s for _, s, _ in constants])]
+        shapes = [
+            sizes_text(s) for s in (*[x.shape for x in inputs], *[s for _, s, _ in constants])
+        ]
         kind = f"{before}T=DT_{KERNEL_NAMES[inputs[0].dtype].upper()}"
         attributes = f"{kind}, {after}" if after else kind
         values = ", ".join(value for _, _, value in constants)
@@ -585,7 +594,6 @@ def trace(
     name: str = "function",
     has_streams: bool | None = None,
     scopes: Sequence[contextlib.AbstractContextManager] = (),
-    graph_factory: Callable | None = None,
 ) -> Traced:
     """Traces a function of flat tensors.
 
@@ -599,7 +607,6 @@ def trace(
         has_streams: whether seeded random ops keep a place in a stream from run to run, which a
             graph that runs on many elements at once cannot; as the trace outside by default.
         scopes: contexts to enter while the function runs (the Keras boundary's scope, say).
-        graph_factory: makes the object that symbolic tensors give as their `graph`.
     """
     parent = graph.state.trace
     under_way = Trace(parent, name)
@@ -608,7 +615,6 @@ def trace(
     under_way.may_create_variables = may_create_variables
     if has_streams is not None:
         under_way.has_streams = has_streams
-    under_way.graph = graph_factory(under_way) if graph_factory else None
     fakes = [
         a if isinstance(a, torch.Tensor) else under_way.fake_like(*a) for a in arguments
     ]  # fmt: skip

@@ -1,0 +1,198 @@
+"""Errors of functions in TensorFlow's words, and the names of operations in graphs."""
+
+from __future__ import annotations
+
+import re
+
+from tests.function.programs import compare, program
+
+
+def caught(f, *args) -> tuple:
+    """The class and text of the error of a call, without the numbers of functions and of scopes
+    that TensorFlow enters twice, and with the last line of the user's alone.
+    """
+    try:
+        return ("no error", f(*args).numpy().tolist())
+    except Exception as e:
+        text = re.sub(r"(__inference_\w+_)\d+", r"\1N", str(e))
+        text = re.sub(r"(?s)(most recent call last\):\n).*(?=  File )", r"\1", text)
+        return type(e).__name__, re.sub(r"(assert_equal|node stack)_1", r"\1", text)
+
+
+def of(function, tf, *shape):
+    """A `tf.function`, of an open size if a shape is given."""
+    signature = [tf.TensorSpec(shape, tf.float32)] if shape else None
+    return tf.function(function, input_signature=signature)
+
+
+@program
+def assertions(tf):
+    def positive(x):
+        tf.debugging.assert_less(x, tf.constant([9.0, 1.0]) + x * 0, name="small")
+        return x
+
+    def equal(x):
+        tf.debugging.assert_equal(x, x * 2.0, message="must be twice")
+        return x
+
+    def explicit(x):
+        tf.Assert(x[0] > 5.0, ["bad x", x])
+        return x
+
+    x = tf.constant([1.0, 2.0])
+    return [caught(of(f, tf), x) for f in (positive, equal, explicit)]
+
+
+@program
+def kernels(tf):
+    def gathered(x):
+        return tf.gather(x, [5])
+
+    def reshaped(x):
+        return tf.reshape(x, [3, 5], name="wide")
+
+    def numeric(x):
+        return tf.debugging.check_numerics(x / 0.0, "bad numbers")
+
+    def ensured(x):
+        return tf.ensure_shape(x, [3])
+
+    def divided(x):
+        return tf.cast(x, tf.int32) // 0
+
+    def inverted(x):
+        return tf.linalg.inv(tf.zeros([2, 2]) * x[0])
+
+    x = tf.constant([1.0, 2.0])
+    return [caught(of(f, tf, None), x)
+            for f in (gathered, reshaped, numeric, ensured, divided, inverted)]  # fmt: skip
+
+
+@program
+def open_sizes_that_do_not_fit(tf):
+    f = tf.function(lambda x, y: x + y, input_signature=[tf.TensorSpec([None], tf.float32)] * 2)
+    g = tf.function(
+        lambda x, y: x @ y, input_signature=[tf.TensorSpec([None, None], tf.float32)] * 2
+    )
+    found = caught(f, tf.ones([2]), tf.ones([3])), caught(g, tf.ones([2, 3]), tf.ones([2, 3]))
+    words = "Incompatible shapes: [2] vs. [3]", "Matrix size-incompatible: In[0]: [2,3], In[1]:"
+    return [(kind, word in text) for (kind, text), word in zip(found, words, strict=True)]
+
+
+@program
+def shapes_while_tracing(tf):
+    def added(x):
+        return x + tf.ones([2, 4])
+
+    def multiplied(x):
+        return tf.matmul(x, x)
+
+    def reshaped(x):
+        return tf.reshape(x, [4, 2])
+
+    def stacked(x):
+        return tf.stack([x, x[1:]])
+
+    def broadcast(x):
+        return tf.broadcast_to(x, [2, 4])
+
+    def ranked(x):
+        tf.debugging.assert_rank(x, 1)
+
+    found = [caught(of(f, tf), tf.ones([2, 3]))
+             for f in (added, multiplied, reshaped, stacked, broadcast, ranked)]  # fmt: skip
+    # TensorFlow's constants and strided slices are operations with names of their own
+    return [(kind, re.sub(r"\(x, [^)]*\)", "(x, ...)", text.partition("with input")[0]))
+            for kind, text in found]  # fmt: skip
+
+
+@program
+def conditions_that_are_no_booleans(tf):
+    def statement(x):
+        if x:
+            x += 1
+        return x
+
+    def loop(x):
+        while x:
+            x -= 1
+        return x
+
+    def both(x):
+        return x and x + 1
+
+    def chosen(x):
+        return tf.cond(x, lambda: 1, lambda: 2)
+
+    return [caught(of(f, tf), tf.constant(2))[0] for f in (statement, loop, both, chosen)]
+
+
+@program
+def returns_in_loops(tf):
+    def first(x):
+        for i in x:
+            return i * 2
+
+    def late(x):
+        for i in tf.range(x[0]):
+            return i + 1
+        return -1
+
+    def partly(x):
+        for i in x:
+            if i > 4:
+                return i
+        return -1
+
+    cases = (first, [4, 5]), (late, [3, 0]), (late, [0, 0]), (partly, [4, 5])
+    found = [caught(of(f, tf), tf.constant(x)) for f, x in cases]
+    return [(kind, text if kind == "no error" else "at least once" in text) for kind, text in found]
+
+
+@program
+def names(tf):
+    @tf.function
+    def f(x, y):
+        found = [
+            x + y,
+            x - y,
+            x * y,
+            x / y,
+            x @ y,
+            x > y,
+            tf.add(x, y),
+            tf.reduce_sum(x),
+            tf.concat([x, y], 0),
+            x[0],
+            tf.nn.relu(x, name="act"),
+            tf.add(x, y, name="act"),
+        ]
+        with tf.name_scope("layer"):
+            found += [x + y, tf.matmul(x, y, name="product")]
+            with tf.name_scope("inner") as scope:
+                found.append(tf.square(x))
+        with tf.name_scope("layer"):
+            found.append(x * y)
+        names = [t.name for t in found]
+        print(scope, names, found[0].op.name, found[0].op.type, x.name, x.graph is y.graph)
+        return found
+
+    spec = tf.TensorSpec([2, 2], tf.float32)
+    graph = f.get_concrete_function(spec, spec).graph
+    kept = {o.name: o.type for o in graph.get_operations()}
+    wanted = ["x", "y", "add", "sub", "matmul", "Add_1", "layer/product", "layer_1/mul", "Identity"]
+    return (
+        [kept[name] for name in wanted], graph.get_tensor_by_name("layer/product:0").shape,
+        {"act", "act_1", "layer/inner/Square"} <= {n.name for n in graph.as_graph_def().node},
+    )  # fmt: skip
+
+
+@program
+def structured_outputs(tf):
+    f = tf.function(lambda x: {"a": x, "b": (x * 2, tf.shape(x))})
+    concrete = f.get_concrete_function(tf.TensorSpec([None, 3], tf.float32))
+    print(concrete.structured_outputs, concrete.outputs, concrete.graph.structured_outputs)
+    return isinstance(concrete.graph, tf.Graph)
+
+
+test_programs = compare(globals())
