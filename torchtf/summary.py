@@ -121,12 +121,8 @@ class SummaryWriter:
         Raises:
             RuntimeError: if the writer is closed.
         """
-        if self._closed:
-            raise RuntimeError(f"SummaryWriter {self!r} is already closed")
         before = _state.writer, _state.step
-        _state.writer = self
-        if step is not None:
-            _state.step = step
+        self.set_as_default(step)
         try:
             yield self
         finally:
@@ -140,7 +136,11 @@ class SummaryWriter:
         Raises:
             RuntimeError: if the writer is closed.
         """
-        self.as_default(step).__enter__()
+        if self._closed:
+            raise RuntimeError(f"SummaryWriter {self!r} is already closed")
+        _state.writer = self
+        if step is not None:
+            _state.step = step
 
 
 class _NoopWriter(SummaryWriter):

@@ -34,6 +34,7 @@ SPECS = {
 }
 
 PROGRAMS = [
+    "tf.eye(5)[:tf.shape(x)[0]] + 0.0", "tf.eye(5)[tf.shape(x)[0]:]", "tf.eye(5)[-tf.shape(x)[0]:]",
     "x + y", "x * v[:, None]", "x + tf.ones([1, 3])", "v + v[:1]", "x[:2] + 0.0", "x[-2:], x[::2]",
     "tf.shape(x[:5])", "tf.reshape(x, [tf.shape(x)[0] * 3])", "tf.reshape(x, [-1])",
     "tf.reshape(x, [3, -1])", "tf.reshape(x, [-1, 3, 1])", "tf.transpose(x) @ y",

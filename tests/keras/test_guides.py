@@ -178,6 +178,99 @@ def losses_of_activations():
         yield getattr(keras.losses, loss)(y, model(x))
 
 
+@program
+def text_generation():
+    text = "First Citizen: speak, speak. All: " * 4
+    ids = layers.StringLookup(vocabulary=sorted(set(text)), mask_token=None)
+    chars = layers.StringLookup(vocabulary=ids.get_vocabulary(), invert=True, mask_token=None)
+    data = tf.data.Dataset.from_tensor_slices(ids(tf.strings.unicode_split(text, "UTF-8")))
+    data = data.batch(9, drop_remainder=True).map(lambda x: (x[:-1], x[1:])).batch(4, True)
+
+    class Generator(keras.Model):
+        def __init__(self, size):
+            super().__init__()
+            self.embedding = layers.Embedding(size, 6)
+            self.gru = layers.GRU(8, return_sequences=True, return_state=True)
+            self.dense = layers.Dense(size)
+
+        def call(self, x, states=None, return_state=False, training=False):
+            x = self.embedding(x)
+            if states is None:
+                states = self.gru.get_initial_state(tf.shape(x)[0])
+            x, states = self.gru(x, initial_state=states, training=training)
+            return (self.dense(x), states) if return_state else self.dense(x)
+
+    model = Generator(len(ids.get_vocabulary()))
+    model(next(iter(data))[0])
+    with_weights(model)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    yield model.fit(data, epochs=2, verbose=0).history
+
+    @tf.function
+    def one_step(text, states=None):
+        x = ids(tf.strings.unicode_split(text, "UTF-8")).to_tensor()
+        logits, states = model(x, states=states, return_state=True)
+        return chars(tf.argmax(logits[:, -1], -1)), states
+
+    text, states = tf.constant(["Citi", "spea"]), None
+    for _ in range(3):  # several rows and steps: a row's outputs do not lie together
+        text, states = one_step(text, states)
+        yield text
+
+
+@program
+def positions_in_a_loop():
+    # a table of more rows than any prefix has; the mask of the embedding has the prefix's length
+    table = tf.constant(np.random.default_rng(0).normal(size=(16, 4)), tf.float32)
+
+    class Positions(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.embedding = layers.Embedding(9, 4, mask_zero=True)
+            self.attention = layers.MultiHeadAttention(2, 4)
+
+        def compute_mask(self, x, mask=None):
+            return self.embedding.compute_mask(x)
+
+        def call(self, x):
+            length = tf.shape(x)[1]
+            x = self.embedding(x) + table[tf.newaxis, :length]
+            return self.attention(x, x, use_causal_mask=True)
+
+    model = keras.Sequential([Positions(), layers.Dense(9)])
+    model(tf.constant([[1, 2]]))
+    with_weights(model)
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32)])
+    def translate(steps):
+        found = tf.TensorArray(tf.int64, size=0, dynamic_size=True).write(0, [1])
+
+        def step(i, found):
+            logits = model(tf.transpose(found.stack()), training=False)
+            return i + 1, found.write(i + 1, tf.argmax(logits[:, -1], -1))
+
+        _, found = tf.while_loop(lambda i, found: i < steps, step, (0, found))
+        return tf.transpose(found.stack())
+
+    yield translate(tf.constant(5))
+
+
+@program
+def sizes_reach_keras():
+    generator = keras.random.SeedGenerator(7)
+
+    class Sampling(layers.Layer):
+        def call(self, x):
+            shape = tf.shape(x)
+            noise = keras.random.normal((shape[0], shape[1]), seed=generator)
+            return x + 0 * noise + keras.ops.ones((shape[0], 1))
+
+    model = with_weights(keras.Sequential([keras.Input((3,)), Sampling(), layers.Dense(2)]))
+    model.compile("sgd", "mse", run_eagerly=EAGER)
+    x = np.arange(15, dtype="float32").reshape(5, 3) / 10
+    yield model.fit(x, x[:, :2], batch_size=2, epochs=2, shuffle=False, verbose=0).history
+
+
 results = {name: list(map(plain, f())) for name, f in PROGRAMS.items()}
 assert EAGER or not any(m.split(".")[0] == "tensorflow" for m in sys.modules)
 print("RESULT", json.dumps(results))
@@ -208,7 +301,7 @@ def assert_same(got, want):
     "name",
     [
         "text_classification", "structured_data", "preprocessing_layers", "masked_recurrent_layers",
-        "losses_of_activations",
+        "losses_of_activations", "text_generation", "positions_in_a_loop", "sizes_reach_keras",
     ],
 )  # fmt: skip
 def test_same_values(results, name):

@@ -94,6 +94,23 @@ def test_a_step_is_needed_and_a_closed_writer_refuses(tmp_path):
     assert [e.step for e in read_events(tmp_path) if e.summary.value] == [7]
 
 
+def test_a_default_writer_stays_one(tmp_path):
+    before = tf.summary.create_noop_writer()
+    writer = tf.summary.create_file_writer(str(tmp_path))
+    writer.set_as_default(step=2)
+    try:
+        assert tf.summary.scalar("x", 1.0)
+        with before.as_default():
+            tf.summary.scalar("nowhere", 1.0)
+        assert tf.summary.scalar("y", 1.0)
+    finally:
+        before.set_as_default()
+        tf.summary.experimental.set_step(None)
+    writer.flush()
+    events = [e for e in read_events(tmp_path) if e.summary.value]
+    assert [(e.step, e.summary.value[0].tag) for e in events] == [(2, "x"), (2, "y")]
+
+
 def test_a_traced_function_writes_at_each_run(tmp_path):
     writer = tf.summary.create_file_writer(str(tmp_path))
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from torchtf.array_ops._shaping import product
-from torchtf.core import dtypes, errors, tape
+from torchtf.core import dtypes, errors, graph, tape
 from torchtf.core.convert import convert_to_tensor, sizes_of, to_axis, to_shape, to_torch
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
@@ -68,6 +68,8 @@ def _apply_index(x: torch.Tensor, index: list):
 def _slice(x, dim, item: builtins.slice):
     step = 1 if item.step is None else item.step
     if step > 0:
+        if any(_exceeds(b, x.shape[dim]) for b in (item.start, item.stop)):
+            return graph.state.trace.open_slice(x, dim, item.start, item.stop, step)
         return torch.ops.aten.slice.Tensor(x, dim, item.start, item.stop, step)
     if isinstance(x.shape[dim], int):
         chosen = list(range(x.shape[dim]))[item]
@@ -78,6 +80,13 @@ def _slice(x, dim, item: builtins.slice):
         "A slice with a negative step and bounds along an axis of unknown size is not supported; "
         "use tf.reverse first."
     )
+
+
+def _exceeds(bound, size) -> bool:
+    """Whether an open bound, of which a trace has an example, would seem to be cut to the size."""
+    if not isinstance(bound, torch.SymInt) or not isinstance(size, int) or isinstance(size, bool):
+        return False
+    return bound.node.has_hint() and not -size <= bound.node.hint <= size
 
 
 def _index_item(item):

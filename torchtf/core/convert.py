@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 from torchtf.core import arena, device, dtypes, graph
@@ -437,8 +438,8 @@ KERNEL_NAMES: dict[Any, str] = {t: d.name for t, d in dtypes.FROM_TORCH.items()}
 
 def sizes_of(value):
     """The elements of `value` as an object array of Python and symbolic ints, if known."""
-    sizes = getattr(value, "_sizes", None) if type(value) is SymbolicTensor else None
-    return sizes
+    kind = type(value)  # a bare stand-in may have them from where it was wrapped
+    return getattr(value, "_sizes", None) if kind is SymbolicTensor or kind is FakeTensor else None
 
 
 def convert_to_tensor(value, dtype=None, dtype_hint=None, name=None) -> Tensor:

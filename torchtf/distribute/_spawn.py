@@ -3,12 +3,14 @@
 * Rank 0 is the process the user started; its output alone is shown.
 * The others end with it: when it exits they are stopped, and they stop by themselves if it dies.
   Ctrl-C reaches rank 0 alone.
-* The exit code of a failed rank becomes an error here, with the end of its log.
+* The exit code of a failed rank becomes an error here, with the end of its log and the log's name.
+  Only that log is kept.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import socket
 import subprocess
@@ -63,7 +65,8 @@ def start_other_ranks(size: int) -> _group.Group:
         log = tempfile.NamedTemporaryFile(  # noqa: SIM115 (the child writes to it)
             prefix=f"torchtf_rank{rank}_", suffix=".log", delete=False
         )
-        env = os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "TORCHTF_LOG": log.name}
+        env = os.environ | shared | own
         child = subprocess.Popen(
             command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -86,35 +89,46 @@ def _watch() -> None:
         for child, log in list(_children):
             code = child.poll()
             if code and not _stopping.is_set():
-                with open(log, errors="replace") as f:
-                    tail = f.read()[-4000:]
-                sys.stderr.write(
-                    f"torchtf: a replica (process {child.pid}) ended with code {code}:\n{tail}\n"
-                )
-                sys.stderr.flush()
-                _stop_children()
+                _report(child, log)
+                _stop_children(reported=log)
                 os._exit(code if code > 0 else 1)
         time.sleep(0.2)
 
 
-def _stop_children() -> None:
+def _report(child: subprocess.Popen, log: str) -> None:
+    """Tells of a rank that failed."""
+    with open(log, errors="replace") as f:
+        tail = f.read()[-4000:]
+    sys.stderr.write(
+        f"torchtf: a replica (process {child.pid}) ended with code {child.returncode}; "
+        f"its output is in {log}:\n{tail}\n"
+    )
+    sys.stderr.flush()
+
+
+def _stop_children(reported: str | None = None) -> None:
     """Gives the other ranks a moment to end by themselves, then stops them.
 
-    After an exception here they would only wait for this rank.
+    After an exception here, or the failure of one of them that was reported, they would only wait;
+    what they wrote about it tells nothing new.
     """
     _stopping.set()
-    failed = getattr(sys, "last_value", None) is not None
+    failed = reported is not None or getattr(sys, "last_value", None) is not None
     deadline = time.monotonic() + (0 if failed else _GRACE)
     for child, log in _children:
+        stopped = failed
         try:
             child.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
+            stopped = True
             child.terminate()
             try:
                 child.wait(5)
             except subprocess.TimeoutExpired:
                 child.kill()
-        if child.returncode == 0:
+        if child.returncode and not stopped:
+            _report(child, log)
+        elif log != reported:
             os.unlink(log)
     _children.clear()
 
@@ -128,6 +142,8 @@ def end_with_parent() -> None:
     def watch():
         while os.getppid() == int(parent):
             time.sleep(0.5)
+        with contextlib.suppress(OSError):
+            os.unlink(os.environ["TORCHTF_LOG"])  # nobody is left to tell of it
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

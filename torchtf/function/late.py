@@ -99,6 +99,33 @@ def with_shape(data: torch.Tensor, shape: TensorShape, name: str = "") -> torch.
     return staged.stage(_ShapeCheck(shape, name.partition(":")[0]), [data])[0]
 
 
+class OpenSlice(staged.Call):
+    """A slice along one axis; how many elements there are, the run tells.
+
+    A trace knows one example of an open bound, which may be cut to the size of the axis where
+    other values are not.
+    """
+
+    op = "StridedSlice"
+
+    def __init__(self, axis: int, bounds: Sequence):
+        self._axis = axis
+        self._bounds = [_VALUE if isinstance(b, torch.SymInt) else b for b in bounds]
+
+    @staticmethod
+    def open(bounds: Sequence) -> list:
+        return [b for b in bounds if isinstance(b, torch.SymInt)]
+
+    def outputs(self, under_way, inputs):
+        x = inputs[0]
+        sizes = [None if i == self._axis else n for i, n in enumerate(x.shape)]
+        return [under_way.fake_like(sizes, x.dtype, x.device)]
+
+    def run(self, x, *values):
+        bounds = _filled(self._bounds, iter(values))
+        return [torch.ops.aten.slice.Tensor(x, self._axis, *bounds).contiguous()]
+
+
 def _is_plain(item) -> bool:
     return isinstance(item, (list, tuple)) and not hasattr(item, "_fields")
 

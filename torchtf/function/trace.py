@@ -153,6 +153,12 @@ class Trace:
 
         return stage_late(op, arguments)
 
+    def open_slice(self, x: torch.Tensor, axis: int, *bounds) -> torch.Tensor:
+        """Adds a slice whose open bounds are cut to the size of the axis when the graph runs."""
+        from torchtf.function.late import OpenSlice
+
+        return staged.stage(OpenSlice(axis, bounds), [x, *OpenSlice.open(bounds)])[0]
+
     def _lift(self, owner, value: torch.Tensor, name: str) -> torch.Tensor:
         """Makes `value` a graph input and returns its stand-in."""
         if isinstance(value, np.ndarray):

@@ -19,6 +19,7 @@ from keras.src.backend.torch import core
 from keras.src.backend.torch import numpy as keras_numpy
 from keras.src.backend.torch.core import Variable, get_device, to_torch_dtype
 
+from torchtf.core.convert import to_shape
 from torchtf.core.tensor import Tensor, is_fake, is_tensor_type, to_numpy, wrap
 from torchtf.keras import _side
 from torchtf.keras._patch import own_attribute, replaces, use_everywhere
@@ -81,18 +82,25 @@ use_everywhere(convert_to_tensor)
 use_everywhere(convert_to_numpy)
 
 
-def _of_any_shape(make: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of Keras that takes a shape, which may be a `TensorShape`."""
+def _of_any_shape(make: Callable[..., Any], position: int) -> Callable[..., Any]:
+    """A function of Keras that takes a shape: a `TensorShape`, too, or sizes that a trace knows."""
 
     @functools.wraps(make)
-    def function(shape: Any, *args: Any, **kwargs: Any) -> Any:
-        return make(_side.inward(shape), *args, **kwargs)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > position:
+            shape = _side.inward(args[position])
+            if tracing() and isinstance(shape, (list, tuple)):
+                shape = to_shape(shape)
+            args = (*args[:position], shape, *args[position + 1 :])
+        return make(*args, **kwargs)
 
     return function
 
 
 for _name in ("empty", "full", "ones", "zeros"):
-    setattr(keras_numpy, _name, _of_any_shape(own_attribute(keras_numpy, _name)))
+    setattr(keras_numpy, _name, _of_any_shape(own_attribute(keras_numpy, _name), 0))
+for _name in ("broadcast_to", "reshape"):
+    setattr(keras_numpy, _name, _of_any_shape(own_attribute(keras_numpy, _name), 1))
 
 
 # ---- control flow on values that a trace does not know ------------------------------------------

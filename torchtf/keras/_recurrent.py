@@ -119,7 +119,9 @@ def _run(op: Any, function: Any, x: torch.Tensor, hx: Any, weights: list[torch.T
         return function(x, hx, weights, *options)
     states = hx if isinstance(hx, list) else [hx]
     with trace.untraced(), trace.fake_mode, torch.no_grad():
-        outputs = [x.new_empty(*x.shape[:2], states[0].shape[-1]), *map(torch.empty_like, states)]
+        batch, steps, _ = x.shape
+        y = x.new_empty(steps, batch, states[0].shape[-1]).transpose(0, 1)  # as the kernel lays it
+        outputs = [y, *map(torch.empty_like, states)]
     hx = tuple(hx) if isinstance(hx, list) else hx
     return trace.call(op, [x, hx, tuple(weights), *options], outputs)
 

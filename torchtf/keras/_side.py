@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from torchtf.core import arena, tape
+from torchtf.core.convert import sizes_of
 from torchtf.core.shape import TensorShape
 from torchtf.core.tensor import SymbolicTensor, Tensor, wrap
 
@@ -64,6 +65,8 @@ def _raw(x: Any) -> Any:
     kind = type(x)
     if kind is Tensor or kind is SymbolicTensor:
         data = x._data
+        if kind is SymbolicTensor and x._sizes is not None:
+            data._sizes = x._sizes  # what makes a shape of it finds them there
         return x if type(data) is np.ndarray or arena.is_handles(data) else data
     if kind is TensorShape and x.rank is not None:
         return tuple(x)
@@ -71,7 +74,12 @@ def _raw(x: Any) -> Any:
 
 
 def _wrapped(x: Any) -> Any:
-    return wrap(x) if isinstance(x, torch.Tensor) else x
+    if not isinstance(x, torch.Tensor):
+        return x
+    tensor, sizes = wrap(x), sizes_of(x)
+    if sizes is not None and type(tensor) is SymbolicTensor:
+        tensor._sizes = sizes
+    return tensor
 
 
 def _mask(self: Tensor) -> Any:
