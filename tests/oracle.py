@@ -114,6 +114,8 @@ class Case:
             self._check_traced(tensorflow, want.result)
 
     def _compare_errors(self, want, have):
+        if isinstance(want, NameError):
+            raise want  # in the code itself
         if not isinstance(want, Exception):
             raise AssertionError(f"torchtf raised, TensorFlow did not: {have!r}") from have
         if not isinstance(have, Exception):
