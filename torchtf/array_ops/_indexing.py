@@ -131,7 +131,8 @@ def getitem(tensor, key):
         return boolean_mask(tensor, key)
     items = key if type(key) is tuple else list(key) if isinstance(key, list) else (key,)
     index = [_index_item(i) for i in items]
-    result = _strided_slice(tensor, index)
+    # the name scope of TensorFlow's slices is in their errors
+    result = _strided_slice(tensor, index, None if graph.state.trace else "strided_slice/")
     sizes = sizes_of(tensor)
     if sizes is not None and type(result) is SymbolicTensor and all(map(_is_static, index)):
         result._sizes = np.asarray(sizes[tuple(index)], dtype=object)
@@ -206,7 +207,7 @@ def slice(input_, begin, size, name=None):
 
 
 @op("Slice")
-def _block(input: T, begin, size):
+def _block(input: T, begin: list, size: list):
     if len(begin) != input.dim() or len(size) != input.dim():
         raise errors.InvalidArgumentError(
             None, None,

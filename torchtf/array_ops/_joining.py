@@ -150,6 +150,7 @@ def split(value, num_or_size_splits, axis=0, num=None, name="split"):
     if isinstance(pieces, int):
         return _split_equal(value, pieces, axis, name)
     sizes = to_shape(pieces)
+    is_given = is_tensor_type(value)
     value = convert_to_tensor(value)
     if is_tensor_type(pieces) and pieces.shape.rank == 0:
         return _split_equal(value, sizes[0], axis, name)
@@ -158,12 +159,14 @@ def split(value, num_or_size_splits, axis=0, num=None, name="split"):
         rest = total - sum(s for s in sizes if s != -1)
         sizes = [rest if s == -1 else s for s in sizes]
     if _known(sizes) and isinstance(total, int) and sum(sizes) != total:
-        raise errors.InvalidArgumentError(
-            None, None,
+        raise errors.of_kernel(
+            "SplitV",
             "Determined shape must either match input shape along split_dim exactly if fully "
             "specified, or be less than the size of the input along split_dim if not fully "
-            f"specified.  Got: {sum(sizes)} [Op:SplitV] name: {name}",
-        )  # fmt: skip
+            f"specified.  Got: {sum(sizes)}",
+            name if is_given else None,
+            f"_num_split_{len(sizes)}",
+        )
     return _split_sizes(value, sizes, axis, name)
 
 
@@ -178,6 +181,7 @@ def unstack(value, num=None, axis=0, name="unstack"):
     Raises:
         ValueError: if the size of the axis is unknown or is not `num`.
     """
+    is_given = is_tensor_type(value)
     value = convert_to_tensor(value)
     if value.shape.rank is not None and not -value.shape.rank <= axis < value.shape.rank:
         raise ValueError(
@@ -187,11 +191,12 @@ def unstack(value, num=None, axis=0, name="unstack"):
     if length is None and num is None:
         raise ValueError(f"Cannot infer argument `num` from shape {value.shape}")
     if num is not None and length is not None and num != length:
-        raise errors.InvalidArgumentError(
-            None, None,
-            f"Input shape axis {axis} must equal {num}, got shape {brackets(value.shape)} "
-            "[Op:Unpack]",
-        )  # fmt: skip
+        raise errors.of_kernel(
+            "Unpack",
+            f"Input shape axis {axis} must equal {num}, got shape {brackets(value.shape)}",
+            name if is_given else None,
+            f"_num_{num}",
+        )
     return _unstack(value, axis, name)
 
 

@@ -68,9 +68,7 @@ def _filled(shape, value, dtype):
     if type(sizes) is OpenSizes:
         return _fill(convert_to_tensor("" if wanted is dtypes.string else value, wanted), sizes)
     if any(isinstance(s, int) and s < 0 for s in sizes):
-        raise errors.InvalidArgumentError(
-            None, None, f"Dimension {min(sizes)} must be >= 0 [Op:Fill]"
-        )
+        raise errors.of_kernel("Fill", f"Dimension {min(sizes)} must be >= 0")
     if wanted is dtypes.string:
         array = np.empty(sizes, dtype=object)
         array[...] = b"" if value == 0 else str(value).encode()
@@ -123,15 +121,12 @@ def fill(dims, value, name=None, layout=None):
     _no_layout(layout)
     value = convert_to_tensor(value)
     if value.shape.rank not in (0, None):
-        raise errors.InvalidArgumentError(
-            None,
-            None,
-            f"value must represent a scalar, got shape {brackets(value.shape)} [Op:Fill]",
-        )
+        problem = f"value must represent a scalar, got shape {brackets(value.shape)}"
+        raise errors.of_kernel("Fill", problem, None)
     sizes = to_shape(dims)
     for s in sizes if type(sizes) is list else ():
         if isinstance(s, int) and s < 0:
-            raise errors.InvalidArgumentError(None, None, f"Dimension {s} must be >= 0 [Op:Fill]")
+            raise errors.of_kernel("Fill", f"Dimension {s} must be >= 0", None)
     return _fill(value, sizes, name)
 
 
@@ -181,9 +176,7 @@ def eye(num_rows, num_columns=None, batch_shape=None, dtype=dtypes.float32, name
     columns = rows if num_columns is None else to_shape([num_columns])[0]
     for size in (rows, columns):
         if isinstance(size, int) and size < 0:
-            raise errors.InvalidArgumentError(
-                None, None, f"Dimension {size} must be >= 0 [Op:Fill] name: {name or ''}"
-            )
+            raise errors.of_kernel("Fill", f"Dimension {size} must be >= 0", name or "")
     matrix = torch.eye(rows, columns, dtype=torch.int8, device=device.current())
     matrix = matrix.to(dtypes.as_dtype(dtype).torch)
     if batch_shape is not None:
@@ -222,16 +215,12 @@ def range(start, limit=None, delta=1, dtype=None, name="range"):
     if all(isinstance(v, (int, float)) for v in values):
         first, last, step = values
         if step == 0:
-            raise errors.InvalidArgumentError(
-                None, None, "Requires delta != 0: 0 [Op:Range] name: "
-            )
+            raise errors.of_kernel("Range", "Requires delta != 0: 0")
         if (step > 0 and first > last) or (step < 0 and first < last):
             sign, relation = (">", "<=") if step > 0 else ("<", ">=")
-            raise errors.InvalidArgumentError(
-                None, None,
-                f"Requires start {relation} limit when delta {sign} 0: {first}/{last} "
-                "[Op:Range] name: ",
-            )  # fmt: skip
+            raise errors.of_kernel(
+                "Range", f"Requires start {relation} limit when delta {sign} 0: {first}/{last}"
+            )
     return wrap(torch.arange(*values, dtype=wanted.torch, device=device.current()))
 
 
@@ -286,9 +275,7 @@ def linspace(start, stop, num, name=None, axis=0):
         start, stop = (wrap(raw(t).to(torch.float64)) for t in (start, stop))
     (num,) = to_shape(num)
     if isinstance(num, int) and num < 0:
-        raise errors.InvalidArgumentError(
-            None, None, f"Requires start <= limit when delta > 0: 1/{num} [Op:Range]"
-        )
+        raise errors.of_kernel("Range", f"Requires start <= limit when delta > 0: 1/{num}")
     return _linspace(start, stop, num, axis, name)
 
 
@@ -337,10 +324,9 @@ def one_hot(indices, depth, on_value=None, off_value=None, axis=None, dtype=None
     off = convert_to_tensor(0 if off_value is None else off_value, dtype=wanted)
     if getattr(depth, "shape", ()) or isinstance(depth, (list, tuple)):
         found = brackets(convert_to_tensor(depth).shape)
-        raise errors.InvalidArgumentError(
-            None, None, f"depth must be a scalar, but got: {found} [Op:OneHot]"
-        )
+        raise errors.of_kernel("OneHot", f"depth must be a scalar, but got: {found}", None)
     (depth,) = to_shape(depth, None)
+    label = None if isinstance(indices, (list, tuple)) else ""
     indices = convert_to_tensor(indices)
     if indices._data.dtype not in (torch.uint8, torch.int8, torch.int32, torch.int64):
         raise errors.InvalidArgumentError(
@@ -350,15 +336,14 @@ def one_hot(indices, depth, on_value=None, off_value=None, axis=None, dtype=None
         )  # fmt: skip
     axis = -1 if axis is None else to_axis(axis)
     if indices.ndim is not None and not -1 <= axis <= indices.ndim:
-        raise errors.InvalidArgumentError(
-            None, None,
-            f"Expected axis to be -1 or between [0, {indices.ndim + 1}).  But received: {axis} "
-            "[Op:OneHot]",
-        )  # fmt: skip
-    if isinstance(depth, int) and depth < 0:
-        raise errors.InvalidArgumentError(
-            None, None, f"depth must be non-negative, got: {depth} [Op:OneHot]"
+        bound = indices.ndim + 1
+        raise errors.of_kernel(
+            "OneHot",
+            f"Expected axis to be -1 or between [0, {bound}).  But received: {axis}",
+            label,
         )
+    if isinstance(depth, int) and depth < 0:
+        raise errors.of_kernel("OneHot", f"depth must be non-negative, got: {depth}", label)
     return _one_hot(indices, on, off, depth, axis, name)
 
 

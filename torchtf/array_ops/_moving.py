@@ -27,7 +27,13 @@ def to_pairs(value) -> list[list]:
 
 
 def _check_pads(x, pads):
-    if len(pads) != x.dim() or any(len(p) != 2 for p in pads):
+    widths = {len(p) for p in pads}
+    if widths - {2}:
+        raise errors.InvalidArgumentError(
+            None, None,
+            f"paddings must be a matrix with 2 columns: [{len(pads)},{max(widths)}]",
+        )  # fmt: skip
+    if len(pads) != x.dim():
         raise errors.InvalidArgumentError(
             None, None,
             f"The first dimension of paddings must be the rank of inputs[{len(pads)},2] "
@@ -40,10 +46,20 @@ def _check_pads(x, pads):
             )
 
 
-@op("PadV2")
-def _pad(tensor: T, constant: T, pads):
+def _flat(pads):
+    return [p for pair in reversed(pads) for p in pair]
+
+
+@op("Pad")
+def _pad_zeros(tensor: T, pads: list):
     _check_pads(tensor, pads)
-    flat = [p for pair in reversed(pads) for p in pair]
+    return torch.constant_pad_nd(tensor, _flat(pads), 0)
+
+
+@op("PadV2")
+def _pad(tensor: T, constant: T, pads: list):
+    _check_pads(tensor, pads)
+    flat = _flat(pads)
     constant = constant.detach()
     if not is_fake(constant):
         return torch.constant_pad_nd(tensor, flat, constant.item())
@@ -52,7 +68,7 @@ def _pad(tensor: T, constant: T, pads):
 
 
 @op("MirrorPad")
-def _mirror_pad(tensor: T, pads, offset):
+def _mirror_pad(tensor: T, pads: list, offset):
     _check_pads(tensor, pads)
     for axis, (before, after) in enumerate(pads):
         length = tensor.shape[axis]
@@ -86,6 +102,8 @@ def pad(tensor, paddings, mode="CONSTANT", constant_values=0, name=None):
     pads = to_pairs(paddings)
     if mode == "CONSTANT":
         tensor = convert_to_tensor(tensor)
+        if type(constant_values) is int and constant_values == 0 and tensor.dtype.is_numeric:
+            return _pad_zeros(tensor, pads, name)
         if tensor.dtype is dtypes.string:
             fill = convert_to_tensor("" if constant_values == 0 else constant_values)
         elif tensor.dtype is dtypes.bool_ and isinstance(constant_values, int):
@@ -105,7 +123,7 @@ def pad(tensor, paddings, mode="CONSTANT", constant_values=0, name=None):
 
 
 @op("Tile")
-def _tile(input: T, multiples):
+def _tile(input: T, multiples: list):
     if len(multiples) != input.dim():
         raise errors.InvalidArgumentError(
             None, None,
@@ -187,7 +205,7 @@ def repeat(input, repeats, axis=None, name=None):
 
 
 @op("ReverseV2")
-def _reverse(tensor: T, axes):
+def _reverse(tensor: T, axes: list):
     for a in axes:
         if not -tensor.dim() <= a < tensor.dim():
             raise errors.InvalidArgumentError(

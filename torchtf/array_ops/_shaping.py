@@ -94,7 +94,7 @@ def _known(sizes) -> bool:
 
 
 @op("Reshape")
-def _reshape(tensor: T, sizes):
+def _reshape(tensor: T, sizes: list):
     if _known(sizes) and not is_fake(tensor):
         unknown = [i for i, s in enumerate(sizes) if s == -1]
         if len(unknown) > 1:
@@ -200,7 +200,7 @@ def squeeze(input: T, axis=None):
 
 
 @op("Transpose")
-def _transpose(a: T, perm):
+def _transpose(a: T, perm: list):
     if perm is None:
         return a.permute(tuple(reversed(range(a.dim()))))
     if len(perm) != a.dim():

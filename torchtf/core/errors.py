@@ -112,3 +112,23 @@ class OperatorNotAllowedInGraphError(TypeError):
 
 class InaccessibleTensorError(ValueError):
     """A symbolic tensor was used outside the function that made it."""
+
+
+def of_kernel(
+    op: str, message: str, name: str | None = "", attributes: str = "", kind: type = None
+) -> OpError:
+    """The error of an eager kernel in TensorFlow's words.
+
+    Args:
+        op: the registered name of the op.
+        message: what is wrong.
+        name: the name of the call; None for a call with Python values, whose error names none (it
+            comes from TensorFlow's slow path).
+        attributes: the attributes that are part of the kernel's name, such as `"_N_2"`.
+        kind: the class, `InvalidArgumentError` by default.
+    """
+    return (kind or InvalidArgumentError)(
+        None, None,
+        f"{{{{function_node __wrapped__{op}{attributes}_device_/job:localhost/replica:0/task:0"
+        f"/device:CPU:0}}}} {message} [Op:{op}]" + ("" if name is None else f" name: {name}"),
+    )  # fmt: skip

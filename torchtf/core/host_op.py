@@ -64,7 +64,12 @@ class HostOp:
                 converted[p.position] = self._array(p, value)
         if graph.state.trace is not None and (self.stateful or any(map(_is_symbolic, converted))):
             return self._stage(converted, name)
-        return self.run(converted, name)
+        plain = any(
+            isinstance(item, (str, bytes, list, tuple))
+            for p in self.parameters
+            for item in (self._items(p, args[p.position]) if p.is_list else [args[p.position]])
+        )
+        return self.run(converted, None if plain else name or "")
 
     def _stage(self, converted, name):
         """Puts the op into the graph under way."""
@@ -72,17 +77,14 @@ class HostOp:
 
         return stage_host_op(self, converted, name)
 
-    def run(self, converted, name=None):
-        """Runs the body on arrays and wraps what it returns."""
+    def run(self, converted, name=""):
+        """Runs the body on arrays and wraps what it returns; `name` is for `errors.of_kernel`."""
         try:
             result = self.body(*converted)
         except errors.OpError as e:
             # TensorFlow's eager assertions are Python's, without a kernel to name
             if "[Op:" not in e.message and self.name != "Assert":
-                e._message = (
-                    f"{{{{function_node __wrapped__{self.name}_device_/job:localhost/replica:0/"
-                    f"task:0/device:CPU:0}}}} {e.message} [Op:{self.name}] name: {name or ''}"
-                )
+                raise errors.of_kernel(self.name, e.message, name, kind=type(e)) from e
             raise
         if isinstance(result, (tuple, list)):
             return type(result)(from_numpy(r) for r in result)

@@ -130,6 +130,8 @@ class Op:
             match = _ANNOTATION.match(annotation)
             if match and match["set"] in TYPE_SETS:
                 self.parameters.append(_Parameter(i, p.name, match))
+        # Whether a list is a tensor to TensorFlow: sizes, axes, a permutation.
+        self.takes_list = any(p.annotation == "list" for p in self.signature.parameters.values())
         self.public = None
         # the type sets of the results, where they are annotated
         returns = self.signature.return_annotation
@@ -279,7 +281,7 @@ class Op:
         except Exception as e:
             result = self._late(converted) if symbolic and _has_open_sizes(converted) else None
             if result is None:
-                result = self.recover(e, converted, name)
+                result = self.recover(e, converted, name, args)
         wrapped = _wrap_all(result)
         if symbolic:
             self._annotate(args, wrapped, name, before)
@@ -337,8 +339,15 @@ class Op:
         kind = self.results[min(i, len(self.results) - 1)]
         return any(kind == p.set for p in self.parameters)
 
-    def recover(self, error, converted, name=None):
-        """Runs again after moving tensors to one device, or raises the error as TensorFlow's."""
+    def recover(self, error, converted, name=None, args=()):
+        """Runs again after moving tensors to one device, or raises the error as TensorFlow's.
+
+        Args:
+            error: what the body raised.
+            converted: its arguments.
+            name: the name of the call.
+            args: the arguments of the call, where they were not all tensors.
+        """
         if isinstance(error, RuntimeError) and "on the same device" in str(error):
             return self.body(*_on_one_device(converted))
         if _lacks_kernel(error) and any(
@@ -348,7 +357,9 @@ class Op:
                 return self._run_wide(converted)
             except Exception as e:
                 error = e
-        raise self._translate(error, converted, name) from None if _is_plain(error) else error
+        slow = self.takes_list or (args and self._takes_python_values(args))
+        label = None if slow else name or ""
+        raise self._translate(error, converted, label) from None if _is_plain(error) else error
 
     def _translate(self, error, converted, name):
         symbolic = graph.state.trace is not None
@@ -356,7 +367,7 @@ class Op:
             if symbolic:
                 return self._while_tracing(error.message, converted, name)
             if "[Op:" not in error.message:
-                error._message = self._message(error.message)
+                return self._error(error.message, converted, name, type(error))
             return error
         if isinstance(error, AssertionError) and "Mixing fake modes" in str(error):
             return errors.InaccessibleTensorError(_out_of_scope("A symbolic tensor"))
@@ -372,7 +383,7 @@ class Op:
                 )
         if symbolic:
             return self._while_tracing(message, converted, name, broadcasts)
-        return errors.InvalidArgumentError(None, None, self._message(message))
+        return self._error(message, converted, name)
 
     def _while_tracing(self, message, converted, name, broadcasts=False):
         """The error of a trace: a ValueError, in the words of TensorFlow's shape function."""
@@ -383,11 +394,29 @@ class Op:
         explained = shape_errors.explain(self.name, converted, describe, broadcasts)
         return ValueError(explained or message)
 
-    def _message(self, message):
-        return (
-            f"{{{{function_node __wrapped__{self.name}_device_/job:localhost/replica:0/task:0"
-            f"/device:CPU:0}}}} {message} [Op:{self.name}] name: "
+    def _error(self, message, converted, name, kind=errors.InvalidArgumentError):
+        lists = [converted[p.position] for p in self.parameters if p.is_list]
+        return errors.of_kernel(
+            self.name, message, name, "".join(f"_N_{len(v)}" for v in lists), kind
         )
+
+    def _takes_python_values(self, args) -> bool:
+        """Whether TensorFlow's fast path leaves a call to the slow one: it has a list whose type no
+        tensor beside it decides, or a string.
+        """
+        typed, listed = set(), set()
+        for p in self.parameters:
+            value = args[p.position]
+            if not (p.is_list and isinstance(value, (list, tuple))):
+                value = [value]
+            for item in value:
+                if isinstance(item, (str, bytes)):
+                    return True
+                if isinstance(item, (list, tuple, np.generic)):
+                    listed.add(p.set)
+                elif _dtype_of(item) is not None:
+                    typed.add(p.set)
+        return not listed <= typed
 
     def _annotate(self, args, wrapped, name, before):
         """Tells the trace which op this was, and keeps sizes symbolic through size arithmetic."""

@@ -11,6 +11,7 @@ from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
 from torchtf.core.derivative import differentiable
 from torchtf.core.indexed_slices import IndexedSlices
 from torchtf.core.op import op
+from torchtf.core.shape import brackets
 from torchtf.core.tensor import Tensor, is_fake, is_tensor_type
 
 # -- sums, differences, products
@@ -92,12 +93,15 @@ def add_n(inputs, name=None):
             f"and shape. Received: {inputs}"
         )
     inputs = [convert_to_tensor(x) for x in inputs]
-    for x in inputs[1:]:
+    for i, x in enumerate(inputs):
         if not x.shape.is_compatible_with(inputs[0].shape):
-            raise errors.InvalidArgumentError(
-                None, None,
-                f"Shapes must all be the same: {inputs[0].shape} vs. {x.shape} [Op:AddN]",
-            )  # fmt: skip
+            raise errors.of_kernel(
+                "AddN",
+                "Inputs to operation AddN of type AddN must have the same size and shape.  "
+                f"Input 0: {brackets(inputs[0].shape)} != input {i}: {brackets(x.shape)}",
+                name or "",
+                f"_N_{len(inputs)}",
+            )
     return _add_n(inputs, name)
 
 

@@ -70,7 +70,7 @@ def _convolve(x, filters, n, strides, padding, dilations, channels_last):
     view = layout.enter(x)
     window, sizes = filters.shape[:n], view.shape[-n:]
     pairs = pad_pairs(padding, sizes, window, strides, dilations)
-    check_sizes(sizes, window, dilations, pairs)
+    check_sizes(sizes, window, strides, dilations, pairs)
     result = _correlate(
         view, _oi_first(filters, n), layout.widen(strides, 1), layout.widen(pairs, (0, 0)),
         layout.widen(dilations, 1), groups,

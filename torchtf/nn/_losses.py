@@ -13,6 +13,7 @@ from torchtf import math as tf_math
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor, to_axis
 from torchtf.core.op import op
+from torchtf.core.shape import brackets
 from torchtf.core.tensor import is_fake
 
 _NARROW = (torch.float16, torch.bfloat16)
@@ -39,7 +40,16 @@ def _softmax_cross_entropy(labels: Float, logits: Float, axis):
         raise errors.InvalidArgumentError(
             None, None, f"dim must be in the range [{-logits.dim()}, {logits.dim()}), got {axis}"
         )
-    return softmax_cross_entropy(labels, logits, axis)
+    try:
+        return softmax_cross_entropy(labels, logits, axis)
+    except RuntimeError:
+        if is_fake(logits):
+            raise
+        raise errors.InvalidArgumentError(
+            None, None,
+            f"logits and labels must be broadcastable: logits_size={brackets(logits.shape)} "
+            f"labels_size={brackets(labels.shape)}",
+        ) from None  # fmt: skip
 
 
 def softmax_cross_entropy(labels: torch.Tensor, logits: torch.Tensor, axis: int) -> torch.Tensor:
@@ -120,7 +130,7 @@ def sparse_softmax_cross_entropy_with_logits(labels, logits, name=None):
         )
     if not labels.shape.is_compatible_with(logits.shape[:-1]):
         raise ValueError(
-            "`labels.shape` must be equal to `logits.shape` except for the last dimension. "
+            "`labels.shape` must equal `logits.shape` except for the last dimension. "
             f"Received: labels.shape={labels.shape} and logits.shape={logits.shape}"
         )
     dtype = logits.dtype

@@ -31,7 +31,7 @@ def _dilation(input: Real, filter: Real, strides, rates, padding):
         )  # fmt: skip
     window = filter.shape[:2]
     pairs = pad_pairs(padding, input.shape[1:3], window, strides, rates)
-    check_sizes(input.shape[1:3], window, rates, pairs)
+    check_sizes(input.shape[1:3], window, strides, rates, pairs)
     dtype = input.dtype
     if not dtype.is_floating_point:  # with room for what lies outside and is never chosen
         input, filter = input.long(), filter.long()

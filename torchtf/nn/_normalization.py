@@ -9,6 +9,7 @@ from torchtf import math as tf_math
 from torchtf.core import errors
 from torchtf.core.convert import convert_to_tensor, to_axis
 from torchtf.core.op import op
+from torchtf.core.shape import brackets
 
 
 def _axes(x, axes) -> list[int]:
@@ -212,14 +213,14 @@ def _bias_add(value: Num, bias: Num, last):
         raise errors.InvalidArgumentError(None, None, f"Biases must be 1D: {list(bias.shape)}")
     if value.dim() < 2:
         raise errors.InvalidArgumentError(
-            None, None, f"Input tensor must be at least 2D: {list(value.shape)}"
+            None, None, f"Input tensor must be at least 2D: {brackets(value.shape)}"
         )
     channels, biases = value.shape[-1 if last else 1], bias.shape[0]
     if isinstance(channels, int) and isinstance(biases, int) and channels != biases:
         raise errors.InvalidArgumentError(
             None, None,
             "Must provide as many biases as the last dimension of the input tensor: "
-            f"{list(bias.shape)} vs. {list(value.shape)}",
+            f"{brackets(bias.shape)} vs. {brackets(value.shape)}",
         )  # fmt: skip
     if not last:
         bias = bias.reshape(-1, *[1] * (value.dim() - 2))

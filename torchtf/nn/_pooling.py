@@ -52,7 +52,7 @@ class _Pool:
         self.view = self.layout.enter(x)
         self.dilations = dilations or [1] * n
         pairs = pad_pairs(padding, self.view.shape[-n:], window, strides, self.dilations)
-        check_sizes(self.view.shape[-n:], window, self.dilations, pairs)
+        check_sizes(self.view.shape[-n:], window, strides, self.dilations, pairs)
         self.window = self.layout.widen(window, 1)
         self.strides = self.layout.widen(strides, 1)
         self.pairs = self.layout.widen(pairs, (0, 0))

@@ -6,6 +6,7 @@ channels-last memory, so that nothing is copied), and padding is a list of pairs
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -188,14 +189,17 @@ def check_rank(x, rank: int, what: str = "input") -> None:
         )
 
 
-def check_sizes(sizes, window, dilations, pairs) -> None:
+def check_sizes(sizes, window, strides, dilations, pairs) -> None:
     """Checks that each window fits into its axis, as far as the sizes are known."""
-    for size, k, d, (before, after) in zip(sizes, window, dilations, pairs, strict=True):
+    for size, k, stride, d, (before, after) in zip(
+        sizes, window, strides, dilations, pairs, strict=True
+    ):
         reach = (k - 1) * d + 1
         known = all(isinstance(v, int) for v in (size, before, after, reach))
         if known and size + before + after < reach:
             raise errors.InvalidArgumentError(
                 None, None,
-                f"Computed output size would be negative: {size + before + after - reach + 1} "
-                f"[input_size: {size}, effective_filter_size: {reach}]",
+                "Computed output size would be negative: "
+                f"{math.trunc((size + before + after - reach + stride) / stride)} "
+                f"[input_size: {size}, effective_filter_size: {reach}, stride: {stride}]",
             )  # fmt: skip

@@ -48,9 +48,7 @@ def _standard(op_name: str, kind: str, shape, dtype, seed, native) -> torch.Tens
     sizes = to_shape(shape)
     if any(isinstance(s, int) and s < 0 for s in sizes):
         bad = next(s for s in sizes if s < 0)
-        raise errors.InvalidArgumentError(
-            None, None, f"Dimension {bad} must be >= 0 [Op:{op_name}]"
-        )
+        raise errors.of_kernel(op_name, f"Dimension {bad} must be >= 0")
     blocks = math.prod(sizes) * RESERVED
     drawn = _seeded(op_name, kind, sizes, blocks, dtype.torch, seed, key=(dtype,))
     return drawn if drawn is not None else native(sizes, dtype=dtype.torch, device=device.current())
@@ -124,9 +122,8 @@ def _difference(high, low, dtype):
 def _scalar(value, dtype, what):
     data = to_torch(value, dtype.torch)
     if data.dim():
-        raise errors.InvalidArgumentError(
-            None, None, f"{what} must be 0-D, got shape {list(data.shape)} [Op:RandomUniformInt]"
-        )
+        shape = list(data.shape)
+        raise errors.of_kernel("RandomUniformInt", f"{what} must be 0-D, got shape {shape}")
     return data
 
 
@@ -134,9 +131,7 @@ def _uniform_int(shape, minval, maxval, dtype, seed):
     sizes = to_shape(shape)
     low, high = _scalar(minval, dtype, "minval"), _scalar(maxval, dtype, "maxval")
     if graph.state.trace is None and low >= high:
-        raise errors.InvalidArgumentError(
-            None, None, f"Need minval < maxval, got {low} >= {high} [Op:RandomUniformInt]"
-        )
+        raise errors.of_kernel("RandomUniformInt", f"Need minval < maxval, got {low} >= {high}")
     blocks = math.prod(sizes) * RESERVED
     bounds = [low.cpu(), high.cpu()]
     drawn = _seeded(

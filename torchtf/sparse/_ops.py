@@ -19,7 +19,7 @@ from torchtf.sparse._tensor import SparseTensor
 
 
 def _invalid(message: str, op_name: str) -> errors.InvalidArgumentError:
-    return errors.InvalidArgumentError(None, None, f"{message} [Op:{op_name}] name: ")
+    return errors.of_kernel(op_name, message)
 
 
 def _sparse(value) -> SparseTensor:
