@@ -100,3 +100,64 @@ def test_bad_calls(code):
     want, have = _error(tensorflow, code), _error(torchtf, code)
     assert type(have).__name__ == type(want).__name__, f"{want!r}\n{have!r}"
     assert _essence(have) == _essence(want)
+
+
+# Which calls name a kernel's attributes and a node behind it is TensorFlow's, too.
+WHOLE_TEXTS = [
+    "tf.reshape(y, [4, -1])",
+    "tf.reshape(y, (4, 4), name='r')",
+    "tf.transpose(y, [0, 1, 2])",
+    "tf.gather(y, [5])",
+    "tf.gather(y, tf.constant([5]))",
+    "tf.gather(y, np.array([5]))",
+    "tf.gather(y, 5)",
+    "tf.concat([y, tf.ones([3, 3])], 1)",
+    "tf.concat([[1.], [[2.]]], 0)",
+    "tf.stack([y, tf.ones([4])])",
+    "tf.stack([[1.], [2., 3.]])",
+    "tf.slice(y, [0, 0], [5, 5])",
+    "tf.tile(y, [1])",
+    "tf.reduce_sum(y, axis=5)",
+    "tf.reduce_sum([1, 2], 4)",
+    "tf.argmax([1, 2], 4)",
+    "tf.squeeze(y, [0])",
+    "tf.pad(y, [[1]])",
+    "tf.pad(y, [[1, 1]], constant_values=2)",
+    "y + tf.ones([4])",
+    "y + [1., 2.]",
+    "tf.scatter_nd([[9]], [1], [3])",
+    "tf.one_hot([1], -3)",
+    "tf.linalg.inv([[1., 2.]])",
+    "tf.linalg.inv(y)",
+    "tf.matmul(y, y, name='m')",
+    "tf.matmul(y, [[1., 2.]])",
+    "tf.unstack(y, 5)",
+    "tf.split(tf.range(3), [2, 2], name='s')",
+    "tf.split([1, 2, 3], [2, 2])",
+    "tf.range(1, 5, 0)",
+    "tf.linspace(0., 1., -1)",
+    "tf.fill([-1], 2)",
+    "tf.zeros([-1])",
+    "tf.eye(-2)",
+    "tf.random.uniform([-1])",
+    "tf.add_n([y, tf.ones([4])])",
+    "tf.nn.bias_add(y, tf.ones([9]))",
+    "tf.nn.max_pool2d(tf.ones([1, 2, 2, 3]), 5, 1, 'VALID')",
+    "tf.nn.softmax_cross_entropy_with_logits(y, tf.ones([2, 5]))",
+    "tf.strings.to_number('a')",
+    "tf.strings.to_number(tf.constant('a'))",
+    "tf.strings.substr('abc', 5, 1)",
+    "tf.io.decode_raw('abc', tf.int32)",
+    "y[5]",
+    "y[..., 0, 0, 0]",
+    "tf.Variable(y)[5]",
+]
+
+
+@pytest.mark.parametrize("code", WHOLE_TEXTS)
+def test_whole_texts(code):
+    import tensorflow
+
+    y = "tf.ones([2, 3])"
+    code = re.sub(r"\by\b", y, code)
+    assert str(_error(torchtf, code)) == str(_error(tensorflow, code))

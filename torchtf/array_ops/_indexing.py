@@ -21,7 +21,7 @@ _INDEX_ERROR = (
 )
 
 
-@op("StridedSlice")
+@op("StridedSlice", label="strided_slice/")
 def _strided_slice(input: T, index):
     return _apply_index(input, index)
 
@@ -131,8 +131,7 @@ def getitem(tensor, key):
         return boolean_mask(tensor, key)
     items = key if type(key) is tuple else list(key) if isinstance(key, list) else (key,)
     index = [_index_item(i) for i in items]
-    # the name scope of TensorFlow's slices is in their errors
-    result = _strided_slice(tensor, index, None if graph.state.trace else "strided_slice/")
+    result = _strided_slice(tensor, index)
     sizes = sizes_of(tensor)
     if sizes is not None and type(result) is SymbolicTensor and all(map(_is_static, index)):
         result._sizes = np.asarray(sizes[tuple(index)], dtype=object)

@@ -18,7 +18,7 @@ def _fold_concat(values, axis):
     return np.concatenate([np.atleast_1d(v) for v in values])
 
 
-@op("ConcatV2", fold=_fold_concat)
+@op("ConcatV2", label="concat", fold=_fold_concat)
 def _concat(values: list[T], axis):
     try:
         return torch.cat(values, axis)
@@ -76,7 +76,7 @@ def concat(values, axis, name="concat"):
     return _concat(list(values), axis, name)
 
 
-@op("Pack", fold=lambda values, axis: np.stack(values) if axis == 0 else None)
+@op("Pack", label="stack", fold=lambda values, axis: np.stack(values) if axis == 0 else None)
 def _stack(values: list[T], axis):
     for i, value in enumerate(values):
         if value.shape != values[0].shape and not is_fake(value):
@@ -117,7 +117,7 @@ def _split_sizes(value: T, sizes, axis):
     return list(torch.split(value, sizes, axis))
 
 
-@op("Split")
+@op("Split", label="split")
 def _split_equal(value: T, count, axis):
     length = value.shape[axis]
     if isinstance(count, int) and count < 1:

@@ -115,7 +115,11 @@ class InaccessibleTensorError(ValueError):
 
 
 def of_kernel(
-    op: str, message: str, name: str | None = "", attributes: str = "", kind: type = None
+    op: str,
+    message: str,
+    name: str | None = "",
+    attributes: str = "",
+    kind: type[OpError] | None = None,
 ) -> OpError:
     """The error of an eager kernel in TensorFlow's words.
 

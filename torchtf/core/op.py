@@ -109,11 +109,12 @@ class _Parameter:
 class Op:
     """An op: its body, its tensor parameters, and the general way to call it."""
 
-    def __init__(self, body, name, strings, scalars, fold, ordered, uint64, half, coerce):
+    def __init__(self, body, name, strings, scalars, fold, ordered, uint64, half, coerce, label):
         self.body = body
         self.ordered = ordered
         self.uint64 = uint64
         self.coerce = coerce
+        self.label = label
         self._without_kernel = {torch.uint16, torch.uint32}
         if uint64:
             self._without_kernel.add(torch.uint64)
@@ -358,16 +359,16 @@ class Op:
             except Exception as e:
                 error = e
         slow = self.takes_list or (args and self._takes_python_values(args))
-        label = None if slow else name or ""
-        raise self._translate(error, converted, label) from None if _is_plain(error) else error
+        translated = self._translate(error, converted, name, None if slow else self.label)
+        raise translated from None if _is_plain(error) else error
 
-    def _translate(self, error, converted, name):
+    def _translate(self, error, converted, name, label):
         symbolic = graph.state.trace is not None
         if isinstance(error, errors.OpError):
             if symbolic:
                 return self._while_tracing(error.message, converted, name)
             if "[Op:" not in error.message:
-                return self._error(error.message, converted, name, type(error))
+                return self._error(error.message, converted, label, type(error))
             return error
         if isinstance(error, AssertionError) and "Mixing fake modes" in str(error):
             return errors.InaccessibleTensorError(_out_of_scope("A symbolic tensor"))
@@ -383,7 +384,7 @@ class Op:
                 )
         if symbolic:
             return self._while_tracing(message, converted, name, broadcasts)
-        return self._error(message, converted, name)
+        return self._error(message, converted, label)
 
     def _while_tracing(self, message, converted, name, broadcasts=False):
         """The error of a trace: a ValueError, in the words of TensorFlow's shape function."""
@@ -394,10 +395,10 @@ class Op:
         explained = shape_errors.explain(self.name, converted, describe, broadcasts)
         return ValueError(explained or message)
 
-    def _error(self, message, converted, name, kind=errors.InvalidArgumentError):
+    def _error(self, message, converted, label, kind=errors.InvalidArgumentError):
         lists = [converted[p.position] for p in self.parameters if p.is_list]
         return errors.of_kernel(
-            self.name, message, name, "".join(f"_N_{len(v)}" for v in lists), kind
+            self.name, message, label, "".join(f"_N_{len(v)}" for v in lists), kind
         )
 
     def _takes_python_values(self, args) -> bool:
@@ -718,6 +719,7 @@ def op(
     uint64: bool = True,
     half: bool = True,
     coerce: bool = True,
+    label: str = "",
 ):
     """Makes a TensorFlow op of a function on raw torch tensors (see the module's docstring).
 
@@ -731,10 +733,11 @@ def op(
         half: whether torch has kernels for float16 and bfloat16.
         coerce: whether a Python value that does not fit the tensors beside it is a TypeError, as
             in most ops; if False, it keeps its own type, which is an InvalidArgumentError then.
+        label: what TensorFlow's errors say behind `name:`, whatever the name of the call.
     """
 
     def decorate(body):
-        made = Op(body, name, strings, scalars, fold, ordered, uint64, half, coerce)
+        made = Op(body, name, strings, scalars, fold, ordered, uint64, half, coerce, label)
         scope = {
             "_op": made,
             "_body": body,
