@@ -6,6 +6,9 @@ imports.
 
 from __future__ import annotations
 
+import contextlib
+import re
+
 import torch
 
 from torchtf import array_ops, math
@@ -15,17 +18,33 @@ from torchtf.core.indexed_slices import IndexedSlices
 from torchtf.core.tensor import SymbolicTensor, Tensor, wrap
 from torchtf.core.variable import UnreadVariable
 
+
+@contextlib.contextmanager
+def _told_of(kernel: str, resource_kernel: str):
+    """Errors inside name the kernel that TensorFlow runs on variables."""
+    try:
+        yield
+    except errors.OpError as e:
+        text = re.sub(rf"\b{kernel}\b|(?<=__wrapped__){kernel}", resource_kernel, e.message)
+        row = r"indices\[(\d+)\] = \[(-?\d+)\] does not index into shape \[(\d+)[^]]*\]"
+        if "Nd" not in resource_kernel:  # its indices are those of rows
+            text = re.sub(row, r"indices[\1] = \2 is not in [0, \3)", text)
+        raise type(e)(e.node_def, e.op, text) from None
+
+
 # -- reading
 
 
 def sparse_read(self, indices, name=None):
     """The rows with these indices (source: `Variable.sparse_read`)."""
-    return array_ops.gather(self, indices, name=name)
+    with _told_of("GatherV2", "ResourceGather"):
+        return array_ops.gather(self, indices, name=name)
 
 
 def gather_nd(self, indices, name=None):
     """The slices at these coordinates (source: `Variable.gather_nd`)."""
-    return array_ops.gather_nd(self, indices, name=name)
+    with _told_of("GatherNd", "ResourceGatherNd"):
+        return array_ops.gather_nd(self, indices, name=name)
 
 
 def getitem(self, key):
@@ -75,7 +94,9 @@ def _put(tensor, places, value):
 def _slices(variable, sparse_delta):
     """The indices and rows of an `IndexedSlices`."""
     if not isinstance(sparse_delta, IndexedSlices):
-        raise TypeError(f"Argument `sparse_delta` is not IndexedSlices: {sparse_delta}")
+        raise TypeError(
+            f"Argument `sparse_delta` must be a `tf.IndexedSlices`. Received arg: {sparse_delta}"
+        )
     indices = convert_to_tensor(sparse_delta.indices, dtype_hint=dtypes.int32)
     values = convert_to_tensor(sparse_delta.values, dtype_hint=variable.dtype)
     if values.ndim == 0:  # one value for all rows
@@ -86,8 +107,16 @@ def _slices(variable, sparse_delta):
     return indices, values
 
 
+def _kernels(op) -> tuple[str, str]:
+    """The kernel of a scattering op, and TensorFlow's for variables."""
+    name = {"update": "Update", "add": "Add", "sub": "Sub", "max": "Max", "min": "Min"}
+    which = name.get(op.__name__.rpartition("_")[2], "Update")
+    return f"TensorScatter{which}", f"ResourceScatter{which}"
+
+
 def _scatter_method(op, verb, in_place=None):
     """A method that changes rows; `in_place(value, indices, rows)` does so without a copy."""
+    kernel, resource_kernel = _kernels(op)
 
     def method(self, sparse_delta, use_locking=False, name=None):
         indices, rows = _slices(self, sparse_delta)
@@ -96,7 +125,9 @@ def _scatter_method(op, verb, in_place=None):
             with torch.no_grad():
                 in_place(value, indices._data.reshape(-1), rows._data)
             return UnreadVariable(self)
-        return self.assign(op(_value(self), array_ops.expand_dims(indices, -1), rows))
+        with _told_of(kernel, resource_kernel):
+            found = op(_value(self), array_ops.expand_dims(indices, -1), rows)
+        return self.assign(found)
 
     method.__doc__ = f"""{verb} rows; see `tf.IndexedSlices`.
 
@@ -159,8 +190,13 @@ scatter_div = _scatter_method(_reduced(_divided), "Divides")
 
 
 def _scatter_nd_method(op, verb):
+    kernel, resource_kernel = _kernels(op)
+    resource_kernel = resource_kernel.replace("Scatter", "ScatterNd")
+
     def method(self, indices, updates, name=None):
-        return self.assign(op(_value(self), indices, updates))
+        with _told_of(kernel, resource_kernel):
+            found = op(_value(self), indices, updates)
+        return self.assign(found)
 
     method.__doc__ = f"{verb} the slices at coordinates; see `tf.scatter_nd`."
     return method

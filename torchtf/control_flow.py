@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from torchtf.core import dtypes, errors, graph, nest
+from torchtf.core import arena, dtypes, errors, graph, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.log import get_logger
 from torchtf.core.shape import TensorShape
@@ -503,14 +503,14 @@ def row_at(tensor: Tensor, i) -> Tensor:
         picked = torch.take(data, index.to(torch.int64))
     else:
         picked = torch.index_select(data, 0, index.reshape(1)).squeeze(0)
-    row = wrap(picked)
+    row = wrap(arena.mark(picked) if tensor.dtype is dtypes.string else picked)
     if tensor.dtype is dtypes.string:
         row._dtype = dtypes.string
     return row
 
 
 def _row(elems, i):
-    return nest.map_structure(lambda x: row_at(x, i), elems)
+    return nest.map_structure(lambda x: x[i] if _is_composite(x) else row_at(x, i), elems)
 
 
 def _arrays(specs, n):
@@ -571,7 +571,7 @@ def map_fn(
     if not nest.flatten(elems):
         raise ValueError("elems must be a Tensor or (possibly nested) sequence of Tensors.")
     if any(hasattr(s, "_ragged_rank") for s in nest.flatten(signature)) or any(
-        hasattr(x, "_type_spec") for x in nest.flatten(elems)
+        map(_is_composite, nest.flatten(elems))
     ):
         return _map_composites(fn, elems, signature)
     elems = _tensors(elems)
@@ -600,13 +600,10 @@ def map_fn(
 
 def _map_composites(fn, elems, signature):
     """`map_fn` for ragged and sparse elements or results: row by row."""
-    if graph.state.trace is not None:
-        raise NotImplementedError(
-            "tf.map_fn over ragged or sparse tensors inside tf.function is not supported; call it "
-            "outside the function."
-        )
     from torchtf import ragged
 
+    if graph.state.trace is not None:
+        return _map_ragged_in_graph(fn, elems, signature)
     parts = [list(x) if hasattr(x, "_type_spec") else list(convert_to_tensor(x))
              for x in nest.flatten(elems)]  # fmt: skip
     rows = [fn(nest.pack_sequence_as(elems, list(row))) for row in zip(*parts, strict=True)]
@@ -615,6 +612,56 @@ def _map_composites(fn, elems, signature):
     ragged_result = any(hasattr(s, "_ragged_rank") or hasattr(s, "row_splits") for s in model)
     join = ragged.stack if ragged_result else _stack
     return nest.map_structure(lambda *values: join(list(values)), *rows)
+
+
+def _map_ragged_in_graph(fn, elems, signature):
+    """`_map_composites` as a loop: the rows of a ragged result are collected end to end."""
+    from torchtf import array_ops
+    from torchtf.ragged import RaggedTensor
+    from torchtf.tensor_array import TensorArray
+
+    flat = nest.flatten(elems)
+    model = nest.flatten(elems if signature is None else signature)
+    if any(_is_composite(x) and not hasattr(x, "row_splits") for x in flat) or any(
+        getattr(s, "_ragged_rank", getattr(s, "ragged_rank", 0)) > (signature is None)
+        for s in model
+    ):
+        raise NotImplementedError(
+            "tf.map_fn over sparse tensors, or with rows that are themselves ragged, inside "
+            "tf.function is not supported; call it outside the function."
+        )
+    elems = nest.map_structure(lambda x: x if _is_composite(x) else convert_to_tensor(x), elems)
+    first = nest.flatten(elems)[0]
+    n = first.nrows(dtypes.int32) if _is_composite(first) else array_ops.shape(first)[0]
+    specs = _spec_of(fn, _row(elems, _zero()))
+    joined = [hasattr(s, "_ragged_rank") or hasattr(s, "row_splits") for s in model]
+
+    def flat_rows(i):
+        return nest.flatten(_as_tensors(fn(_row(elems, i))))
+
+    def body(i, arrays, lengths):
+        values = flat_rows(i)
+        sizes = [array_ops.shape(v, dtypes.int64)[0] if j else _zero()
+                 for v, j in zip(values, joined, strict=True)]  # fmt: skip
+        return (
+            i + 1,
+            [a.write(i, v) for a, v in zip(arrays, values, strict=True)],
+            [a.write(i, s) if j else a for a, s, j in zip(lengths, sizes, joined, strict=True)],
+        )
+
+    _, arrays, lengths = while_loop(lambda i, *_: i < n, body, (
+        _zero(), nest.flatten(_arrays(specs, n)),
+        [TensorArray(dtypes.int64, size=n, element_shape=[]) for _ in joined],
+    ))  # fmt: skip
+    results = [
+        RaggedTensor.from_row_lengths(a.concat(), k.stack(), validate=False) if j else a.stack()
+        for a, k, j in zip(arrays, lengths, joined, strict=True)
+    ]
+    return nest.pack_sequence_as(specs, results)
+
+
+def _is_composite(x) -> bool:
+    return hasattr(x, "_type_spec")
 
 
 def _zero():

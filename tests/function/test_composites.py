@@ -142,4 +142,24 @@ def the_tracing_protocol(tf):
     ]  # fmt: skip
 
 
+@program
+def map_fn_over_ragged_rows_and_files(tf):
+    def mapped(fn, spec):
+        return tf.function(lambda x: tf.map_fn(fn, x, fn_output_signature=spec))
+
+    rows, lengths = tf.ragged.constant([[1, 2, 3], [], [4, 5]]), tf.constant([1, 3, 0])
+    vector = tf.RaggedTensorSpec([None], tf.int32)
+    files = tf.stack([tf.io.encode_png(tf.fill([2, 3, 1], tf.cast(i, tf.uint8))) for i in (3, 7)])
+    sizes = tf.TensorSpec([None, None, 1], tf.uint8)
+    open_files = tf.function(
+        lambda x: tf.map_fn(tf.io.decode_png, x, fn_output_signature=sizes),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    return (
+        mapped(tf.reduce_sum, tf.int32)(rows), mapped(lambda x: x * 2, vector)(rows),
+        mapped(tf.range, vector)(lengths), open_files(files),
+        mapped(lambda b: tf.io.decode_png(b, channels=1), tf.uint8)(files),
+    )  # fmt: skip
+
+
 test_programs = compare(globals())

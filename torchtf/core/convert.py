@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from torchtf.core import arena, device, dtypes, graph
 from torchtf.core.dtypes import DType, as_dtype
-from torchtf.core.shape import TensorShape
+from torchtf.core.shape import TensorShape, brackets
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_fake, is_tensor_type, wrap
 
 _PYTHON_DTYPES = {
@@ -410,7 +410,7 @@ def _stack(value, dtype, hint):
             if part.shape != parts[0].shape:
                 raise _pack_error(
                     "Shapes of all inputs must match: values[0].shape = "
-                    f"{list(parts[0].shape)} != values[{i}].shape = {list(part.shape)}"
+                    f"{brackets(parts[0].shape)} != values[{i}].shape = {brackets(part.shape)}"
                 )
     return torch.stack(parts)
 

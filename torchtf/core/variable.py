@@ -17,9 +17,9 @@ import sys
 import numpy as np
 import torch
 
-from torchtf.core import dtypes, graph, name_scope, tape
+from torchtf.core import dtypes, errors, graph, name_scope, tape
 from torchtf.core.convert import to_torch
-from torchtf.core.shape import TensorShape
+from torchtf.core.shape import TensorShape, brackets
 from torchtf.core.slice_info import SaveSliceInfo
 from torchtf.core.tensor import Reference, SymbolicTensor, Tensor, is_fake, to_numpy, wrap
 
@@ -327,9 +327,6 @@ class Variable(metaclass=_Creation):
     def __iter__(self):
         return iter(self.value())
 
-    def __len__(self):
-        return len(self.value())
-
     # -- writing
 
     def _new_value(self, value, method: str):
@@ -346,10 +343,18 @@ class Variable(metaclass=_Creation):
                     f"The variable shape {self._shape}, and the assigned value shape "
                     f"{TensorShape(tuple(data.shape))} are incompatible."
                 )
-            raise ValueError(
-                f"Shapes must be equal rank: the variable {self.name} has shape {self._shape}, "
-                f"the value {TensorShape(tuple(data.shape))}"
-            )
+            op = "AssignAddVariableOp" if method == "assign_add" else "AssignSubVariableOp"
+            if graph.state.trace is not None:
+                raise ValueError(
+                    f"Shapes {brackets(self._shape)} and {brackets(data.shape)} must be equal for "
+                    f"'{{{{node {op}}}}}'"
+                )
+            raise errors.InvalidArgumentError(
+                None, None,
+                f"{{{{function_node __wrapped__{op}_device_/job:localhost/replica:0/task:0/device:"
+                f"CPU:0}}}} Cannot update variable with shape {brackets(self._shape)} using a "
+                f"Tensor with shape {brackets(data.shape)}, shapes must be equal. [Op:{op}] name: ",
+            )  # fmt: skip
         return data
 
     def _unshared(self):
@@ -391,7 +396,11 @@ class Variable(metaclass=_Creation):
         return result if read_value else None
 
     def assign_add(self, delta, use_locking=False, name=None, read_value=True):
-        """Adds `delta`; see `assign`."""
+        """Adds `delta`; see `assign`.
+
+        Raises:
+            InvalidArgumentError: if it has another shape; in a function a ValueError.
+        """
         result = self._add(self._new_value(delta, "assign_add"), 1)
         return result if read_value else None
 

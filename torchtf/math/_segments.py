@@ -285,16 +285,12 @@ def bincount(
         size = most + 1
     else:
         size = 0 if data.numel() == 0 else (data.max() + 1).item()
-    if minlength is not None and minlength is maxlength:
-        (size,) = to_shape(minlength)
-    elif minlength is not None:
-        size = max(size, to_shape(minlength)[0]) if isinstance(size, int) else torch.sym_max(
-            size, to_shape(minlength)[0]
-        )  # fmt: skip
-    if maxlength is not None:
-        size = min(size, to_shape(maxlength)[0]) if isinstance(size, int) else torch.sym_min(
-            size, to_shape(maxlength)[0]
-        )  # fmt: skip
+    low, high = (None if n is None else to_shape(n)[0] for n in (minlength, maxlength))
+    if low is not None and isinstance(low, int) and low == high:
+        size = low  # whatever the values are, so that a graph knows it
+    else:
+        size = size if low is None else torch.sym_max(size, low)
+        size = size if high is None else torch.sym_min(size, high)
     if axis in (None, 0):
         values = wrap(data.reshape(-1))
         weight = None if weight is None else wrap(raw(weight).reshape(-1))

@@ -88,9 +88,9 @@ def elementwise(op, args):
     flat, rebuild = broadcast(shaped)
     remaining = iter(flat)
     new = [list(a) if isinstance(a, (list, tuple)) else a for a in args]
-    for (i, j), operand, array in zip(places, operands, arrays, strict=True):
+    for (i, j), array in zip(places, arrays, strict=True):
         scalar = not isinstance(array, RaggedTensor) and not array.shape.rank
-        value = operand if scalar else next(remaining)
+        value = array if scalar else next(remaining)
         if j is None:
             new[i] = value
         else:
@@ -101,8 +101,6 @@ def elementwise(op, args):
 def _operand(value, hint):
     if isinstance(value, RaggedTensor) or is_tensor_type(value):
         return value
-    if isinstance(value, (int, float, complex, str, bytes)):
-        return convert_to_tensor(value)  # only its rank counts
     return convert_to_tensor(value, dtype_hint=hint)
 
 
@@ -316,6 +314,44 @@ def gather_ragged(params, indices, axis=0, batch_dims=0):
     return result
 
 
+def _gather_nd(op, args):
+    """`tf.gather_nd` of a ragged tensor: coordinates become places in its values."""
+    params, indices, batch_dims = args
+    if batch_dims or not isinstance(params, RaggedTensor) or isinstance(indices, RaggedTensor):
+        raise NotImplementedError(
+            "tf.gather_nd with ragged indices, or with batch_dims for ragged tensors, is not "
+            "supported; use tf.gather with batch_dims=1."
+        )
+    indices = convert_to_tensor(indices, dtype_hint=dtypes.int64)
+    outer, depth = indices._data.shape[:-1], indices.shape[-1]
+    flat = math.cast(array_ops.reshape(indices, [-1, depth]), dtypes.int64)
+    place, found = flat[:, 0], None
+    for d in range(1, depth):
+        if not isinstance(params, RaggedTensor):  # the rest of the coordinates, in a dense tensor
+            rest = array_ops.concat([array_ops.expand_dims(place, 1), flat[:, d:]], 1)
+            found = array_ops.gather_nd(params, rest)
+            break
+        within, length = (
+            flat[:, d],
+            array_ops.gather(math.cast(params.row_lengths(), dtypes.int64), place),
+        )
+        if not is_fake(within._data) and bool(
+            ((within._data < 0) | (within._data >= length._data)).any()
+        ):
+            raise part.invalid("indices lie outside of the rows [Op:RaggedGatherNd]")
+        place = array_ops.gather(math.cast(params.row_starts(), dtypes.int64), place) + within
+        params = params.values
+    if found is None:
+        found = gather_ragged(params, place) if isinstance(params, RaggedTensor) else (
+            array_ops.gather(params, place)
+        )  # fmt: skip
+    if not isinstance(found, RaggedTensor):
+        return array_ops.reshape(found, [*outer, *found._data.shape[1:]])
+    for size in reversed(outer[1:]):
+        found = RaggedTensor.from_uniform_row_length(found, size)
+    return found if outer else found[0]
+
+
 def _batch_gather(params, indices, axis, batch_dims):
     if batch_dims > 1 or axis > 1:
         raise NotImplementedError(
@@ -468,6 +504,7 @@ _HANDLERS = {
     "Pack": _stack,
     "ExpandDims": _expand_dims,
     "BooleanMask": _boolean_mask,
+    "GatherNd": _gather_nd,
     "GatherV2": _gather,
     "Squeeze": _squeeze,
     "ReverseV2": _reverse,
