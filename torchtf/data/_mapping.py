@@ -18,8 +18,12 @@ from torchtf.data._chunk import Chunk, chunk_of
 from torchtf.data._parallel import Calls
 from torchtf.data._plan import Failed, Order, Stage, UnaryStage, block_size
 
-# memory for the results of one vectorized call: enough to hide what a call costs
+# memory for the results of one vectorized call: enough to hide what a call costs, and near what
+# caches hold; elements that no cache holds come in calls as long as most batches, which then are
+# no copies
 _CALL_BYTES = 1 << 22
+_LARGE = 1 << 17
+_CALL_BYTES_OF_LARGE = 1 << 25
 
 
 class MapStage(UnaryStage):
@@ -41,7 +45,8 @@ class MapStage(UnaryStage):
         self._function = function
         # calls that change variables must come one after another
         self._workers = 1 if function.writes else workers
-        self._longest = block_size(function.spec, _CALL_BYTES)
+        large = structure.element_bytes(function.spec) > _LARGE
+        self._longest = block_size(function.spec, _CALL_BYTES_OF_LARGE if large else _CALL_BYTES)
         self._threaded = False
         self._failed = Failed()
         self._rest: Chunk | None = None  # elements behind one that failed
