@@ -9,6 +9,7 @@ this process, or by itself when it has had nothing to do for some minutes.
 from __future__ import annotations
 
 import atexit
+import errno
 import json
 import os
 import subprocess
@@ -72,6 +73,7 @@ class Worker:
 
         Raises:
             WorkerError: if the process dies, with the end of its log.
+            OSError: if the disk is full.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
@@ -93,6 +95,10 @@ class Worker:
             kind, message = answer["error"], answer["message"]
             if kind in _ERRORS:
                 raise _ERRORS[kind](message)
+            if "No space left on device" in message:
+                raise OSError(
+                    errno.ENOSPC, f"cannot write an artifact: {os.strerror(errno.ENOSPC)}"
+                )
             raise WorkerError(f"{kind} in the TensorFlow process: {message}", self.log())
         return answer["result"]
 

@@ -11,6 +11,12 @@ class ExportError(ValueError):
     """The model cannot be exported; the message names the operator and the layer."""
 
 
+class CalibrationError(ValueError, RuntimeError):
+    """Calibration data of a wrong shape: a wrong value, which TensorFlow's calibrator meets as a
+    RuntimeError.
+    """
+
+
 class VerificationError(ExportError):
     """An artifact does not compute what its source computes."""
 

@@ -7,6 +7,7 @@ which costs more (an in-place activation seven times its price) and gives worse 
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -119,18 +120,25 @@ def recurrent_nodes() -> Iterator[None]:
 
 @contextlib.contextmanager
 def prepared_exporter() -> Iterator[None]:
-    """Within it `torch.onnx.export` keeps its table of operators, and knows one version of its own
-    functions.
+    """Within it `torch.onnx.export` keeps its tables of operators, takes nothing apart where there
+    is nothing to take apart, and knows one version of its own functions.
 
-    It fills the table anew for each model, which takes seconds; and gives the domain of nested
-    branches and loop bodies one version in the model and another in the functions, on which its
-    own inliner then fails.
+    It fills the tables anew for each model, which takes seconds; traces each program once more
+    through its decompositions; and gives the domain of nested branches and loop bodies one version
+    in the model and another in the functions, on which its own inliner then fails.
     """
-    from torch.onnx._internal.exporter import _constants, _ir_passes, _registration
+    from torch.onnx._internal.exporter import (
+        _constants,
+        _decomp,
+        _fx_passes,
+        _ir_passes,
+        _registration,
+    )
 
     registry: Any = _registration.ONNXRegistry
     add_imports = _ir_passes.add_opset_imports
     fill = registry.__dict__["from_torchlib"]
+    take_apart = _fx_passes.decompose_with_registry
 
     def kept(cls, opset_version=_constants.TORCHLIB_OPSET):
         if opset_version not in _registries:
@@ -144,13 +152,49 @@ def prepared_exporter() -> Iterator[None]:
             if domain in holder.opset_imports:
                 holder.opset_imports[domain] = 1
 
+    def decompose_with_registry(program, registry):
+        key = id(registry)
+        if key not in _decompositions:
+            known = set(_decomp.get_onnx_implemented_overloads(registry))
+            _decompositions[key] = _decomp.create_onnx_friendly_decomposition_table(known)
+        return _decomposed(program, _decompositions[key])
+
     registry.from_torchlib = classmethod(kept)
+    _fx_passes.decompose_with_registry = decompose_with_registry
     _ir_passes.add_opset_imports = add_opset_imports
     try:
         yield
     finally:
         registry.from_torchlib = fill
+        _fx_passes.decompose_with_registry = take_apart
         _ir_passes.add_opset_imports = add_imports
 
 
 _registries: dict[int, Any] = {}
+_decompositions: dict[int, Any] = {}  # by the identity of a registry, which is kept
+
+
+def _decomposed(program: torch.export.ExportedProgram, table) -> torch.export.ExportedProgram:
+    """A program of operators that the table does not take apart.
+
+    One that is made of such operators already, as our own traces are, is copied: that spares a
+    trace, the dearest step of an export.
+    """
+    calls = [n.target for n in program.graph.nodes if n.op == "call_function"]
+    if any(_is_composite(target, table) for target in calls):
+        return program.run_decompositions(table)
+    made = copy.copy(program)
+    graph = copy.deepcopy(program.graph)
+    graph.eliminate_dead_code()
+    made._graph_module = torch.fx.GraphModule(program.graph_module, graph)
+    return made
+
+
+def _is_composite(target, table) -> bool:
+    if isinstance(target, torch._ops.HigherOrderOperator):
+        return True  # its graphs may have such operators
+    if not isinstance(target, torch._ops.OpOverload):
+        return False
+    if target.namespace == "aten" and target._opname.startswith("sym_"):
+        return False
+    return target in table or target._schema.is_mutable or target._can_decompose()

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from . import client, store
-from .errors import ExportError, require_extra
+from .errors import CalibrationError, ExportError, require_extra
 from .files import new_directory, new_file, write_arrays
 from .objects import Objects
 from .progress import Progress
@@ -442,7 +442,10 @@ def convert_saved_model(
         description = client.call("describe", folder=str(folder))
         unknown = [s for s in signatures or () if s not in description]
         if unknown:
-            raise ValueError(f"no signature {unknown[0]!r}; there are {sorted(description)}")
+            raise ValueError(
+                f"Invalid signature key '{unknown[0]}' found. Valid keys are "
+                f"'{','.join(sorted(description))}'."
+            )
         chosen = list(signatures or description)
         sources = None
         if calibration:
@@ -554,10 +557,9 @@ def _write_samples(scratch, signature: str, inputs: list[dict], samples) -> dict
                 len(shape) != array.ndim
                 or any(w is not None and w != h for w, h in zip(shape, array.shape, strict=True))
             ):
-                raise ValueError(
+                raise CalibrationError(
                     f"representative_dataset of {signature!r}: input {info['name']!r} has the "
-                    f"shape "
-                    f"{list(array.shape)}, expected {shape}"
+                    f"shape {list(array.shape)}, expected {shape}"
                 )
             if dtype_name(array.dtype) != info["dtype"]:
                 raise ValueError(

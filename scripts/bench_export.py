@@ -138,8 +138,8 @@ def compare(model: str, rounds: int) -> dict:
                 f"{kind}: TRANSPOSE": [h.get("TRANSPOSE", 0) for h in found],
                 f"{kind}: latency, ms": latencies(files),
             }
-        sizes = [result[f"{k}: size, KB"][0] for k in FORMATS]
-        result["dynamic / float32 size"] = [sizes[1] / sizes[0]]
+        large, small = (result[f"{k}: size, KB"] for k in FORMATS)
+        result["dynamic / float32 size"] = [b / a for a, b in zip(large, small, strict=True)]
     return result
 
 

@@ -158,7 +158,11 @@ class TFLiteConverter:
                 "{saved_model.pbtxt|saved_model.pb}"
             )
         if tags is not None and set([tags] if isinstance(tags, str) else tags) != {"serve"}:
-            raise ValueError(f"the SavedModel has the tags ['serve'], not {tags!r}")
+            raise ValueError(
+                f"Got an incompatible argument to `tags`: {tags}. The SavedModel at "
+                f"{os.fspath(saved_model_dir)} has one MetaGraph with tags ['serve']. You may omit "
+                "the argument, pass 'None', or pass matching tags."
+            )
         return cls(lambda scratch: (folder, None), signature_keys)
 
     @classmethod
@@ -190,10 +194,10 @@ class TFLiteConverter:
         funcs = list(funcs)
         for function in funcs:
             if not isinstance(function, ConcreteFunction):
+                hint = " To get the ConcreteFunction from a Function, call get_concrete_function."
                 raise ValueError(
-                    "This function takes in a list of ConcreteFunction. To get the "
-                    "ConcreteFunction "
-                    "from a Function, call get_concrete_function."
+                    "This function takes in a list of ConcreteFunction."
+                    + (hint if hasattr(function, "get_concrete_function") else "")
                 )
         if not funcs:
             raise ValueError("from_concrete_functions needs at least one function")
@@ -208,6 +212,7 @@ class TFLiteConverter:
         Raises:
             ValueError: for contradictory settings, calibration data that does not fit, or an
                 operator that TFLite lacks (the message names it and its layer).
+            TypeError: for a representative dataset that is no function.
             ImportError: if the ``export`` extra is not installed.
         """
         import export
@@ -267,17 +272,14 @@ class TFLiteConverter:
             raise ValueError(
                 "For full integer quantization, a `representative_dataset` must be specified."
             )
-        allowed = {"float32"}
+        allowed = ["float32"]
         if optimizations and self.representative_dataset is not None:
-            allowed |= {"int16"} if any("INT16" in op for op in ops) else {"int8", "uint8"}
-        if not {input_type.name, output_type.name} <= allowed:
+            wide = any("INT16" in op for op in ops)
+            allowed += ["int16"] if wide else ["int8", "uint8", "int16"]
+        if not {input_type.name, output_type.name} <= set(allowed):
             raise ValueError(
                 "The inference_input_type and inference_output_type must be "
-                + (
-                    f"in {sorted('tf.' + t for t in allowed)}."
-                    if len(allowed) > 1
-                    else "tf.float32."
-                )
+                + (f"in {['tf.' + t for t in allowed]}." if len(allowed) > 1 else "tf.float32.")
             )
         settings = {
             name: getattr(self, name)
@@ -300,7 +302,7 @@ class TFLiteConverter:
 
         generate = getattr(self.representative_dataset, "input_gen", self.representative_dataset)
         if not callable(generate):
-            raise ValueError(
+            raise TypeError(
                 "representative_dataset must be a function that yields samples, or a "
                 f"tf.lite.RepresentativeDataset, got {type(generate).__name__}"
             )

@@ -134,6 +134,33 @@ def test_a_killed_worker_is_an_exception_and_the_next_export_works(previous, qui
     assert contents(previous) != before
 
 
+def test_a_full_disk_is_an_os_error_and_leaves_the_previous_artifact(previous, tmp_path, quiet):
+    before = contents(previous)
+    with pytest.raises(OSError, match="No space left"), files.new_directory(previous) as work:
+        (work / "saved_model.pb").write_bytes(b"new")
+        with open("/dev/full", "w") as file:
+            file.write("x")
+    assert contents(previous) == before
+
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        return  # only root may
+    try:
+        export.export_saved_model(signature(), disk / "model", options=quiet)
+        export.export_tflite(signature(), disk / "model.tflite", options=quiet)
+        before = contents(disk)
+        large = signature(nn.Linear(800, 800), (None, 800))
+        with pytest.raises(OSError, match="No space left"):
+            export.export_saved_model(large, disk / "model", options=quiet)
+        with pytest.raises(OSError, match="No space left"):
+            export.export_tflite(large, disk / "model.tflite", options=quiet)
+        assert contents(disk) == before
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 def test_a_failed_installation_puts_everything_back(previous, monkeypatch):
     before, real = contents(previous), os.rename
 

@@ -135,17 +135,30 @@ def test_several_concrete_functions_with_data_for_each(tmp_path):
     [
         ({"inference_input_type": tf.int8}, "must be tf.float32"),
         ({"optimizations": ["fast"]}, "'fast' is none of"),
-        ({"representative_dataset": 3, "optimizations": ["DEFAULT"]}, "must be a function"),
+        ({"signature_keys": ["zz"]}, "Invalid signature key 'zz' found. Valid keys are"),
+        ({"tags": ["train"]}, "incompatible argument to `tags`: .'train'."),
         ({"representative_dataset": lambda: [[X, X]]}, "yields 2 arrays"),
         ({"representative_dataset": list}, "yields no samples"),
         ({"representative_dataset": lambda: [("g", {"input": X})]}, "no signature 'g'"),
     ],
 )
 def test_bad_settings(folder, settings, message):
-    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-    for name, value in settings.items():
-        setattr(converter, name, value)
+    arguments = {k: settings[k] for k in ("signature_keys", "tags") if k in settings}
     with pytest.raises(ValueError, match=message):
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, **arguments)
+        for name in settings.keys() - arguments.keys():
+            setattr(converter, name, settings[name])
+        converter.convert()
+
+
+def test_bad_calibration_data_has_tensorflows_class(folder):
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = 3
+    with pytest.raises(TypeError, match="representative_dataset must be a function"):
+        converter.convert()
+    converter.representative_dataset = lambda: [[np.ones((1, 7), np.float32)]]
+    with pytest.raises(RuntimeError, match=r"input 'input' has the shape \[1, 7\], expected"):
         converter.convert()
 
 
