@@ -192,7 +192,20 @@ def structured_outputs(tf):
     f = tf.function(lambda x: {"a": x, "b": (x * 2, tf.shape(x))})
     concrete = f.get_concrete_function(tf.TensorSpec([None, 3], tf.float32))
     print(concrete.structured_outputs, concrete.outputs, concrete.graph.structured_outputs)
+    joined = tf.function(lambda s: tf.strings.upper(s)).get_concrete_function(tf.constant("a"))
+    print(joined.structured_outputs)
     return isinstance(concrete.graph, tf.Graph)
+
+
+@program
+def other_python_values_than_those_of_the_graph(tf):
+    power = tf.function(lambda a, b: a**b)
+    square = power.get_concrete_function(a=tf.TensorSpec(None, tf.float32), b=2)
+    found = [square(tf.constant(10.0)), square(tf.constant(10.0), b=2)]
+    try:
+        square(tf.constant(10.0), b=3)
+    except TypeError:
+        return found
 
 
 test_programs = compare(globals())

@@ -244,8 +244,13 @@ class ConcreteFunction:
             leaves.append(value)
             return
         children = nest.children(want, expand_composites=True)
-        if children is None:
-            return  # a Python value is part of the graph
+        if children is None:  # a Python value is part of the graph
+            if type(want) in (bool, int, float, str, bytes) and value != want:
+                raise TypeError(
+                    f"Binding inputs to tf.function failed due to `Can not cast {value!r} to "
+                    f"Literal[{want!r}]`."
+                )
+            return
         parts = nest.children(value, expand_composites=True)
         if parts is None or len(parts) != len(children):
             raise TypeError(f"{self.name}: the argument {name} must have the structure {want}")

@@ -132,7 +132,7 @@ class _Result(Operation):
     def outputs(self) -> list:
         (tensor,) = self.inputs
         tensor._name = f"{self._name}:0"
-        tensor._shape_hint = self._spec.shape
+        tensor._shape_hint, tensor._dtype = self._spec.shape, self._spec.dtype
         return [tensor]
 
     def _node_def(self, add_shapes: bool):
