@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pytest
 
-AREAS = ("layers", "losses", "metrics", "optimizers", "callbacks")
+AREAS = ("layers", "losses", "metrics", "optimizers", "callbacks", "saving")
 # What differs on purpose, and why.
 _PLACES = "named_parameters() are named by place, as in PyTorch, and not by Keras' paths"
 DELIBERATE = {
@@ -39,6 +39,14 @@ DELIBERATE = {
     "layers/layer_test.py::LayerTest::test_add_weight_string_as_first_positional_arg": (
         "add_weight(name, shape) is Keras 2's spelling, which works here"
     ),
+    **{
+        f"saving/{test}": "save_format= and save_weights are Keras 2's, too, which work here"
+        for test in (
+            "saving_api_test.py::SaveModelTests::test_invalid_save_format",
+            "saving_lib_test.py::SavingAPITest::test_model_api_errors",
+            "saving_lib_test.py::SavingAPITest::test_saving_api_errors",
+        )
+    },
     "callbacks/backup_and_restore_test.py::BackupAndRestoreCallbackTest::test_best_case_step": (
         "an interrupted epoch goes on where it was; Keras trains on its batches again"
     ),
@@ -46,6 +54,8 @@ DELIBERATE = {
         "it writes with TensorFlow's tf.summary, which does not know our callback's writer"
     ),
 }
+# What a test says that runs Keras' layers in TensorFlow's own tf.data; ours is in its place.
+_TENSORFLOWS = ("Cannot convert a symbolic tf.Tensor", "tensorflow.python.data.ops.")
 TYPE_MISMATCH = "<class 'torch.Tensor'> != <class 'torchtf.core.tensor.Tensor'>"
 # Two of Keras' markers, which its repository registers in a file that the package lacks.
 MARKERS = "markers=\n  requires_trainable_backend\n  multi_device"
@@ -95,6 +105,8 @@ class _Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and TYPE_MISMATCH in str(report.longrepr):
             self._write(report.nodeid, "other type")
+        elif report.failed and any(text in str(report.longrepr) for text in _TENSORFLOWS):
+            self._write(report.nodeid, "tensorflow")
         elif report.failed or report.when == "call" or report.skipped:
             self._write(report.nodeid, report.outcome)
 
@@ -122,7 +134,8 @@ def run(tests: list[str], boundary: str | None, options: list[str]) -> dict[str,
         options: further arguments of pytest.
 
     Returns:
-        The outcome of each test: "passed", "failed", "skipped", "crashed" or "other type".
+        The outcome of each test: "passed", "failed", "skipped", "crashed", "other type", or
+        "tensorflow" for one that hands on what TensorFlow's own tf.data made.
     """
     source = keras_source()
     with tempfile.TemporaryDirectory() as folder:
@@ -154,7 +167,7 @@ def keras_source() -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("areas", nargs="*", default=AREAS, help="below keras/src (all five)")
+    parser.add_argument("areas", nargs="*", default=AREAS, help="below keras/src (all six)")
     own, options = sys.argv[1:], []
     if "--" in own:
         own, options = own[: own.index("--")], own[own.index("--") + 1 :]

@@ -322,3 +322,28 @@ def test_spawning_can_be_turned_off(tmp_path):
         env=ENVIRONMENT | {"TORCHTF_SPAWN": "0"},
     ).stdout  # fmt: skip
     assert out.split() == ["1"]
+
+
+def test_the_log_of_a_rank_that_failed_is_named_and_no_other_stays(tmp_path):
+    script = tmp_path / "fails.py"
+    script.write_text(
+        "import os, sys\n"
+        "import torchtf as tf\n"
+        "cpu = tf.config.list_physical_devices('CPU')[0]\n"
+        "tf.config.set_logical_device_configuration(\n"
+        "    cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"
+        "strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])\n"
+        "if os.environ['RANK'] in sys.argv:\n"
+        "    raise ValueError('deliberate')\n"
+        "strategy.run(lambda: tf.distribute.get_replica_context().all_reduce('SUM', tf.ones(2)))\n"
+    )
+    for failing, left in (("neither", 0), ("1", 1)):
+        done = subprocess.run(
+            [sys.executable, str(script), failing], capture_output=True, text=True, timeout=100,
+            env=ENVIRONMENT | {"TMPDIR": str(tmp_path)},
+        )  # fmt: skip
+        assert (done.returncode == 0) is (left == 0), done.stderr
+        logs = list(tmp_path.glob("torchtf_rank*.log"))
+        assert len(logs) == left
+        assert all(f"its output is in {log}" in done.stderr for log in logs)
+    assert "ValueError: deliberate" in done.stderr and "deliberate" in logs[0].read_text()

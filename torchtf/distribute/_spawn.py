@@ -24,8 +24,8 @@ from torchtf.distribute import _group
 _children: list[tuple[subprocess.Popen, str]] = []
 _stopping = threading.Event()
 
-# seconds that the other ranks get to end by themselves after rank 0
-_GRACE = 30
+# seconds that the other ranks get to end by themselves after rank 0, and if it failed
+_GRACE, _GRACE_AFTER_ERROR = 30, 2
 
 
 def _command() -> list[str]:
@@ -95,28 +95,37 @@ def _watch() -> None:
         time.sleep(0.2)
 
 
-def _report(child: subprocess.Popen, log: str) -> None:
-    """Tells of a rank that failed."""
+_reported: set[str] = set()
+
+
+def _report(child: subprocess.Popen, log: str) -> bool:
+    """Tells of a rank that failed, unless it is by the error that this process failed by."""
+    if log in _reported:  # by the thread that watches
+        return True
+    _reported.add(log)
     with open(log, errors="replace") as f:
         tail = f.read()[-4000:]
+    own = getattr(sys, "last_value", None)
+    if own is not None and tail.rstrip().endswith(f"{type(own).__name__}: {own}"):
+        return False
     sys.stderr.write(
         f"torchtf: a replica (process {child.pid}) ended with code {child.returncode}; "
         f"its output is in {log}:\n{tail}\n"
     )
     sys.stderr.flush()
+    return True
 
 
 def _stop_children(reported: str | None = None) -> None:
     """Gives the other ranks a moment to end by themselves, then stops them.
 
-    After an exception here, or the failure of one of them that was reported, they would only wait;
-    what they wrote about it tells nothing new.
+    After the failure of one of them that was reported, they would only wait.
     """
     _stopping.set()
-    failed = reported is not None or getattr(sys, "last_value", None) is not None
-    deadline = time.monotonic() + (0 if failed else _GRACE)
+    grace = _GRACE if getattr(sys, "last_value", None) is None else _GRACE_AFTER_ERROR
+    deadline = time.monotonic() + (0 if reported else grace)
     for child, log in _children:
-        stopped = failed
+        stopped = reported is not None
         try:
             child.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -126,9 +135,8 @@ def _stop_children(reported: str | None = None) -> None:
                 child.wait(5)
             except subprocess.TimeoutExpired:
                 child.kill()
-        if child.returncode and not stopped:
-            _report(child, log)
-        elif log != reported:
+        kept = log == reported or (child.returncode and not stopped and _report(child, log))
+        if not kept:
             os.unlink(log)
     _children.clear()
 

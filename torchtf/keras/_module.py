@@ -61,20 +61,21 @@ class _Tensors(dict):  # type: ignore[type-arg]
 
 def _names(owner: Any, values: list[Any]) -> dict[str, Any]:
     """`values` (variables or layers) by the public attribute that holds them, or by their name."""
-    wanted = {id(v) for v in values}
+    missing = {id(v) for v in values}
     found: dict[int, str] = {}
+    seen: set[int] = set()
 
     def look(name: str, value: Any) -> None:
-        if id(value) in wanted:
-            found.setdefault(id(value), name)
-        elif isinstance(value, (list, tuple)):
-            for i, item in enumerate(value):
-                look(f"{name}_{i}", item)
-        elif isinstance(value, dict):
-            for key, item in value.items():
+        if id(value) in missing:
+            missing.discard(id(value))
+            found[id(value)] = name
+        elif missing and isinstance(value, (list, tuple, dict)) and id(value) not in seen:
+            seen.add(id(value))
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, item in items:
                 look(f"{name}_{key}", item)
 
-    attributes = {**vars(owner), **vars(owner)["_modules"]}
+    attributes = {**vars(owner), **vars(owner)["_modules"]} if missing else {}
     for name, value in attributes.items():
         if not name.startswith("_"):
             look(name, value)
@@ -136,6 +137,12 @@ def _module_attribute(self: Any, name: str) -> Any:
 
 
 TorchLayer.__getattr__ = _module_attribute
+
+
+own_attribute(TorchLayer, "torch_params")
+TorchLayer.torch_params = property(
+    lambda self: {v.path: v._value for v in self.variables if isinstance(v, Variable)}
+)
 
 
 @replaces(TorchLayer, "_track_variables")
