@@ -134,7 +134,14 @@ def test_parsing_records_one_by_one_and_in_batches(tmp_path):
     def both(tf):
         return features(tf) | {"s": tf.io.VarLenFeature(tf.string)}
 
-    for make in (features, both):
+    def with_defaults(tf):
+        feature = tf.io.FixedLenFeature
+        return features(tf) | {
+            "n": feature([], tf.int64, default_value=7),
+            "t": feature([], tf.string, default_value="none"),
+        }
+
+    for make in (features, both, with_defaults):
         compare(lambda tf, f=make: tf.data.TFRecordDataset(path).map(
             lambda r: tf.io.parse_single_example(r, f(tf))
         ))  # fmt: skip

@@ -18,6 +18,7 @@ from torchtf.core.convert import convert_to_tensor, to_torch
 from torchtf.core.host_op import host_op, object_array
 from torchtf.core.shape import TensorShape
 from torchtf.core.tensor import wrap
+from torchtf.function.trace import init_scope
 from torchtf.io._features import (
     FixedLenFeature,
     FixedLenSequenceFeature,
@@ -123,7 +124,8 @@ def _default(value, kind, shape, key) -> np.ndarray | None:
     if value is None:
         return None
     dtype = next(d for d, k in _KINDS.items() if k == kind)
-    array = convert_to_tensor(value, dtype=dtype).numpy()
+    with init_scope():  # a number even where a function is being traced
+        array = convert_to_tensor(value, dtype=dtype).numpy()
     array = np.asarray(array, dtype=object if kind == example_wire.BYTES else None)
     if isinstance(value, (str, bytes)):
         array = object_array([value.encode() if isinstance(value, str) else value], ())
