@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable, Sequence
 
 REQUIRED = ("tensorflow", "onnx", "onnxscript", "ai_edge_litert")
 
@@ -39,3 +40,11 @@ def require_extra() -> None:
             f"Exporting needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} "
             'not installed: pip install "torchtf[export]"'
         )
+
+
+def other_ranks(name: str, known: Iterable[Sequence[int]]) -> str:
+    """What is said of inputs whose ranks no graph of a function was saved for."""
+    return (
+        f"The function {name!r} was saved for inputs of the ranks {[list(r) for r in known]} "
+        "alone: save it with an input signature that has the ranks it is called with."
+    )

@@ -59,7 +59,7 @@ def references(
         batches.append([torch.as_tensor(np.asarray(sample[i.name])) for i in signature.inputs])
     if not batches:
         batches.append(signature.sample())
-        free = any(i.shape[:1] == (None,) for i in signature.inputs)
+        free = any(i.shape and i.shape[0] is None for i in signature.inputs)
         if signature.examples is None and free and not signature.updates:
             batches.append(signature.sample(batch=3, seed=1))
     module, results = runnable(signature), []
@@ -154,39 +154,52 @@ def export_saved_model(
         _ = info.torch_dtype  # raises for what cannot be exported
     with new_directory(folder) as work, tempfile.TemporaryDirectory(prefix="export-") as scratch:
         client.start()
-        made: dict[int, tuple] = {}  # a function may be a signature, too
+        made: dict[tuple, store.Graph] = {}  # a function may be a signature, too
 
-        def write(signature: Signature) -> tuple:
-            key = id(signature.module)
+        def write(signature: Signature) -> store.Graph:
+            key = id(signature.module), tuple(i.sizes for i in signature.inputs)
             if key not in made:
                 with options.progress.step(f"tracing {signature.name!r}"):
                     program, half = trace(signature)
                 path = Path(scratch, f"{len(made)}.onnx")
                 with options.progress.step(f"ONNX of {signature.name!r}"):
                     write_onnx(program, path, signature)
-                made[key] = program, half, path
+                made[key] = store.Graph(program, key[1], path, half)
             return made[key]
 
-        for signature in signatures:
-            write(signature)
+        def graphs_of(signature: Signature) -> list[store.Graph]:
+            """The graph of a signature; one for each rank that it takes, if it leaves that open."""
+            cases = signature.ranked()
+            if len(cases) == 1:
+                return [write(signature)]
+            found, refused = [], None
+            for case in cases:
+                try:
+                    found.append(write(case))
+                except (ExportError, NotImplementedError, ValueError) as error:
+                    refused = refused or error  # what fits one rank may mean nothing for another
+            if not found and refused is not None:
+                raise refused
+            return found
+
+        graphs = {id(signature): graphs_of(signature) for signature in signatures}
         for node in objects.nodes:
             for function in list(node.traces):
                 try:
-                    write(function.signature)
+                    graphs[id(function.signature)] = graphs_of(function.signature)
                 except (ExportError, NotImplementedError) as error:
                     node.traces.remove(function)
                     objects.leave_out(node.name, error)
         traced = [function.signature for function in objects.traces()]
         if objects.left_out and not signatures and not traced:
             raise objects.left_out[0]
-        requests, programs, wanted = [], [], []
+        requests, wanted = [], []
         for number, signature in enumerate((*signatures, *traced)):
-            program, half, path = made[id(signature.module)]
-            programs.append(program)
+            mine = graphs[id(signature)]
             requests.append(
                 {
                     "name": signature.name,
-                    "onnx": str(path),
+                    "graphs": [{"onnx": str(graph.onnx), "shapes": graph.shapes} for graph in mine],
                     "inputs": [i.to_json() for i in signature.inputs],
                     "outputs": signature.outputs,
                     "weight_names": {f"module.{k}": v for k, v in signature.weight_names.items()},
@@ -195,7 +208,10 @@ def export_saved_model(
                 }
             )
             if options.verify and number < len(signatures):
-                wanted += references(signature, options.samples_of(signature.name), half)
+                samples = options.samples_of(signature.name)
+                for graph in mine[:1] if samples else mine:
+                    case = signature if samples else signature.with_shapes(graph.shapes)
+                    wanted += references(case, samples, graph.half)
         if any(r.stateful for r in wanted):  # what one signature assigns another one may read
             for reference in wanted:
                 reference.stateful = True
@@ -218,8 +234,8 @@ def export_saved_model(
                 values=values,
             )
             store.write(
-                work, [*signatures, *traced], programs, answer["weights"], objects,
-                answer["variables"],
+                work, [(s, graphs[id(s)]) for s in (*signatures, *traced)], answer["weights"],
+                objects, answer["variables"],
             )  # fmt: skip
         artifact = Artifact("SavedModel", str(folder), 0, answer["operators"])
         if options.verify:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ _DTYPES = {
     "complex128": torch.complex128,
 }  # fmt: skip
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_RANKS = range(6)  # those that an input of unknown rank may have in an artifact
 
 
 def dtype_name(dtype: Any) -> str:
@@ -34,11 +35,11 @@ def dtype_name(dtype: Any) -> str:
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """Name, dtype and shape of an input; a size None is free."""
+    """Name, dtype and shape of an input; a size None is free, a shape None of any rank."""
 
     name: str
     dtype: str
-    shape: tuple[int | None, ...]
+    shape: tuple[int | None, ...] | None
 
     @classmethod
     def of(cls, value: Any) -> TensorInfo:
@@ -46,9 +47,14 @@ class TensorInfo:
         if isinstance(value, cls):
             return value
         name, dtype, shape = value
-        return cls(
-            str(name), dtype_name(dtype), tuple(None if s is None else int(s) for s in shape)
-        )
+        sizes = None if shape is None else tuple(None if s is None else int(s) for s in shape)
+        return cls(str(name), dtype_name(dtype), sizes)
+
+    @property
+    def sizes(self) -> tuple[int | None, ...]:
+        """The shape of an input whose rank is known."""
+        assert self.shape is not None, self.name
+        return self.shape
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -61,7 +67,8 @@ class TensorInfo:
         return _DTYPES[self.dtype]
 
     def to_json(self) -> dict:
-        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+        shape = None if self.shape is None else list(self.shape)
+        return {"name": self.name, "dtype": self.dtype, "shape": shape}
 
 
 @dataclass
@@ -114,6 +121,21 @@ class Signature:
         changed.inputs = list(inputs)
         return changed
 
+    def ranked(self) -> list[Signature]:
+        """The signature for each rank that inputs of unknown rank have together."""
+        shapes = [info.shape for info in self.inputs]
+        if None not in shapes:
+            return [self]
+        return [
+            self.with_shapes([(None,) * rank if s is None else s for s in shapes])
+            for rank in _RANKS
+        ]
+
+    def with_shapes(self, shapes: Sequence[tuple | None]) -> Signature:
+        """The same function with other shapes of its inputs."""
+        inputs = [replace(i, shape=s) for i, s in zip(self.inputs, shapes, strict=True)]
+        return self.with_inputs(inputs)
+
     def sample(self, batch: int = 2, seed: int = 0) -> list[torch.Tensor]:
         """Inputs for a trial: the examples, or random values; `batch` is the free leading size."""
         if self.examples is not None:
@@ -127,20 +149,23 @@ class Signature:
     def check(self, tensors: Sequence[torch.Tensor]) -> None:
         """Raises ValueError where `tensors` do not fit the declared inputs."""
         for info, tensor in zip(self.inputs, tensors, strict=True):
-            fits = len(info.shape) == tensor.dim() and all(
-                want is None or want == have
-                for want, have in zip(info.shape, tensor.shape, strict=True)
+            fits = info.shape is None or (
+                len(info.shape) == tensor.dim()
+                and all(
+                    want is None or want == have
+                    for want, have in zip(info.shape, tensor.shape, strict=True)
+                )
             )
             if not fits or dtype_name(tensor.dtype) != info.dtype:
                 raise ValueError(
                     f"signature {self.name!r}, input {info.name!r}: expected {info.dtype}"
-                    f"{list(info.shape)}, got {dtype_name(tensor.dtype)}{list(tensor.shape)}"
+                    f"{list(info.shape or ())}, got {dtype_name(tensor.dtype)}{list(tensor.shape)}"
                 )
 
 
 def _random(info: TensorInfo, batch: int, generator: torch.Generator) -> torch.Tensor:
     sizes = [
-        s if s is not None else batch if axis == 0 else 16 for axis, s in enumerate(info.shape)
+        s if s is not None else batch if axis == 0 else 16 for axis, s in enumerate(info.sizes)
     ]
     dtype = info.torch_dtype
     if dtype.is_floating_point or dtype.is_complex:

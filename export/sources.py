@@ -82,11 +82,11 @@ def load(
     if not infos:
         raise ValueError(f"{model}: describe its inputs with --input name:dtype:sizes")
     if channels_last and isinstance(module, torch.nn.Module):
-        module = ChannelsLast(module, [len(i.shape) for i in infos])
+        module = ChannelsLast(module, [len(i.sizes) for i in infos])
         if not inputs:
             infos = [
-                TensorInfo(i.name, i.dtype, (i.shape[0], *i.shape[2:], i.shape[1]))
-                if len(i.shape) > 2
+                TensorInfo(i.name, i.dtype, (i.sizes[0], *i.sizes[2:], i.sizes[1]))
+                if len(i.sizes) > 2
                 else i
                 for i in infos
             ]

@@ -12,7 +12,7 @@ import functools
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,23 +20,33 @@ import torch
 
 from torchtf.core.tensor_bundle import BundleReader
 
+from .errors import other_ranks
 from .files import write_arrays
 from .objects import Objects
 from .signature import Signature, TensorInfo, dtype_name
 
 FOLDER = Path("assets.extra", "torch")
-_FORMAT = 2
+_FORMAT = 3
+
+
+@dataclass
+class Graph:
+    """A signature as it was traced, for shapes of its inputs whose rank is known."""
+
+    program: torch.export.ExportedProgram
+    shapes: Sequence[tuple]
+    onnx: Path
+    half: bool  # whether the source computes in half precision
 
 
 def write(
     folder: Path,
-    signatures: Sequence[Signature],
-    programs: Sequence[torch.export.ExportedProgram],
+    signatures: Sequence[tuple[Signature, Sequence[Graph]]],
     origin: Mapping[str, Sequence],
     objects: Objects,
     variables: Sequence[str],
 ) -> None:
-    """Writes the programs of signatures, those of functions among `objects` last.
+    """Writes the graphs of signatures, those of functions among `objects` last.
 
     `origin` maps parameter names to (variable, permutation, shape), `variables` are the keys in the
     checkpoint of the variables of `objects`.
@@ -46,31 +56,37 @@ def write(
     kept: dict[str, np.ndarray] = {}
     manifest = []
     files: dict[int, str] = {}
-    for signature, program in zip(signatures, programs, strict=True):
+    for signature, graphs in signatures:
         state = {f"module.{name}": i for name, i in signature.state.items()}
-        places: dict[str, dict] = {}
-        for name, tensor in program.state_dict.items():
-            if name in state:
-                places[name] = {"state": state[name]}
-            elif name in origin:
-                label, permutation, shape = origin[name]
-                key = variable_key(label)
-                places[name] = {"variable": key, "permutation": permutation, "shape": shape}
-            else:
-                places[name] = {"array": _keep(kept, tensor)}
-        if id(program) not in files:
-            files[id(program)] = f"{len(files)}.pt2"
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that the weights are incomplete: the point
-                torch.export.save(_without_weights(program), target / files[id(program)])
+        entries, outputs = [], []
+        for graph in graphs:
+            program = graph.program
+            places: dict[str, dict] = {}
+            for name, tensor in program.state_dict.items():
+                if name in state:
+                    places[name] = {"state": state[name]}
+                elif name in origin:
+                    label, permutation, shape = origin[name]
+                    key = variable_key(label)
+                    places[name] = {"variable": key, "permutation": permutation, "shape": shape}
+                else:
+                    places[name] = {"array": _keep(kept, tensor)}
+            if id(program) not in files:
+                files[id(program)] = f"{len(files)}.pt2"
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # that the weights are incomplete: the point
+                    torch.export.save(_without_weights(program), target / files[id(program)])
+            entries.append(
+                {"program": files[id(program)], "weights": places, "shapes": graph.shapes}
+            )
+            outputs.append(_output_infos(program, signature.outputs))
         manifest.append(
             {
                 "name": signature.name,
-                "program": files[id(program)],
+                "graphs": entries,
                 "inputs": [info.to_json() for info in signature.inputs],
-                "outputs": [info.to_json() for info in _output_infos(program, signature.outputs)],
+                "outputs": [_in_common(infos).to_json() for infos in zip(*outputs, strict=True)],
                 "updates": list(signature.updates),
-                "weights": places,
             }
         )
     write_arrays(target / "weights.npz", kept)
@@ -98,6 +114,15 @@ def _output_infos(program: torch.export.ExportedProgram, names) -> list[TensorIn
     return infos
 
 
+def _in_common(infos: Sequence[TensorInfo]) -> TensorInfo:
+    """What several graphs tell of one output."""
+    shapes = [info.shape or () for info in infos]
+    if len(set(map(len, shapes))) > 1:
+        return replace(infos[0], shape=None)
+    sizes = [s[0] if len(set(s)) == 1 else None for s in zip(*shapes, strict=True)]
+    return replace(infos[0], shape=tuple(sizes))
+
+
 def _keep(kept: dict[str, np.ndarray], tensor: torch.Tensor) -> str:
     host = tensor.detach().cpu()
     array = (host.view(torch.uint8) if host.dtype == torch.bfloat16 else host).numpy()
@@ -117,11 +142,16 @@ def _without_weights(program: torch.export.ExportedProgram) -> torch.export.Expo
     """The program with every weight reduced to one stored element."""
     light = copy.copy(program)
     light._state_dict = {
-        name: _like(tensor, torch.zeros((), dtype=tensor.dtype).expand(tensor.shape))
-        for name, tensor in program.state_dict.items()
+        name: _like(tensor, _one_element(tensor)) for name, tensor in program.state_dict.items()
     }
     light._example_inputs = None
     return light
+
+
+def _one_element(tensor: torch.Tensor) -> torch.Tensor:
+    # none where there is none: torch counts how much of the memory is used
+    stored = torch.zeros(() if tensor.numel() else tensor.shape, dtype=tensor.dtype)
+    return stored.expand(tensor.shape)
 
 
 def _like(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
@@ -131,29 +161,57 @@ def _like(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
 
 
 @dataclass
+class LoadedGraph:
+    """A graph of a signature.
+
+    Attributes:
+        shapes: those of its inputs.
+        state: parameters of the program that are variables of the saved objects, by position.
+    """
+
+    program: torch.export.ExportedProgram
+    shapes: Sequence[Sequence[int | None]]
+    state: Mapping[str, int]
+
+    @functools.cached_property
+    def module(self) -> torch.nn.Module:
+        return self.program.module(check_guards=False)
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        return tuple(map(len, self.shapes))
+
+
+@dataclass
 class LoadedSignature:
     """A signature (or a trace of a function) of an exported SavedModel, which runs in torch.
 
     Attributes:
-        state: parameters of the program that are variables of the saved objects, by position.
-        updates: the variables whose new values the program returns after the outputs.
+        graphs: one, or one for each choice of the ranks that `inputs` leave open.
+        updates: the variables whose new values a graph returns after the outputs.
     """
 
     name: str
     inputs: list[TensorInfo]
     outputs: list[TensorInfo]
-    program: torch.export.ExportedProgram
-    state: Mapping[str, int] = field(default_factory=dict)
+    graphs: list[LoadedGraph]
     updates: Sequence[int] = ()
 
-    @functools.cached_property
-    def _module(self) -> torch.nn.Module:
-        return self.program.module(check_guards=False)
-
     def __call__(self, *tensors: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Runs it on tensors in the order of `inputs`."""
+        """Runs it on tensors in the order of `inputs`.
+
+        Raises:
+            ValueError: for ranks that it has no graph for.
+        """
+        graph = self.graphs[0]
+        if len(self.graphs) > 1:
+            ranks = tuple(t.dim() for t in tensors)
+            known = {g.ranks: g for g in self.graphs}
+            if ranks not in known:
+                raise ValueError(other_ranks(self.name, known))
+            graph = known[ranks]
         with torch.no_grad():
-            results = self._module(*tensors)
+            results = graph.module(*tensors)
         return {info.name: t for info, t in zip(self.outputs, results, strict=False)}
 
 
@@ -217,20 +275,24 @@ def read(folder: str | Path) -> Loaded:
             tensors[key] = _weight(place, like, checkpoint, kept)
         return _like(like, tensors[key])
 
-    def program(entry: dict) -> LoadedSignature:
+    def graph(entry: dict) -> LoadedGraph:
         found = torch.export.load(source / entry["program"])
         for name, tensor in list(found.state_dict.items()):
             found._state_dict[name] = weight(entry["weights"][name], tensor)
+        state = {n: p["state"] for n, p in entry["weights"].items() if "state" in p}
+        return LoadedGraph(found, entry["shapes"], state)
+
+    def signature(entry: dict) -> LoadedSignature:
         inputs, outputs = (
             [TensorInfo.of((i["name"], i["dtype"], i["shape"])) for i in entry[part]]
             for part in ("inputs", "outputs")
         )
-        state = {n: p["state"] for n, p in entry["weights"].items() if "state" in p}
-        return LoadedSignature(entry["name"], inputs, outputs, found, state, entry["updates"])
+        graphs = list(map(graph, entry["graphs"]))
+        return LoadedSignature(entry["name"], inputs, outputs, graphs, entry["updates"])
 
     return Loaded(
-        {entry["name"]: program(entry) for entry in manifest["signatures"]},
-        [program(entry) for entry in manifest["traces"]],
+        {entry["name"]: signature(entry) for entry in manifest["signatures"]},
+        list(map(signature, manifest["traces"])),
         manifest["objects"],
         values,
     )

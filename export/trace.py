@@ -104,9 +104,9 @@ def trace(signature: Signature) -> tuple[torch.export.ExportedProgram, bool]:
     module, examples = runnable(signature), signature.sample()
     signature.check(examples)
     # of a size 0 or 1 torch.export concludes that it is fixed
-    examples = [_grown(t, info.shape) for t, info in zip(examples, signature.inputs, strict=True)]
+    examples = [_grown(t, info.sizes) for t, info in zip(examples, signature.inputs, strict=True)]
     free = tuple(
-        {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(info.shape) if size is None}
+        {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(info.sizes) if size is None}
         for info in signature.inputs
     )
     try:
@@ -149,7 +149,7 @@ def _computes_in_half(module: torch.fx.GraphModule) -> bool:
 
 
 def _free_size_message(signature: Signature, text: str) -> str:
-    free = [f"{info.name!r}{list(info.shape)}" for info in signature.inputs if None in info.shape]
+    free = [f"{info.name!r}{list(info.sizes)}" for info in signature.inputs if None in info.sizes]
     hint = re.search(r"(marked|specified).*?dynamic.*?(constant|specialized|fixed).*", text)
     return (
         f"signature {signature.name!r}: a size declared None ({', '.join(free)}) is fixed by the "

@@ -15,9 +15,11 @@ from collections.abc import Iterable
 import torch
 
 from torchtf.core import dtypes, nest
+from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import Tensor
 from torchtf.core.variable import Variable
+from torchtf.function import ranked
 from torchtf.function.concrete import _LEAF, ConcreteFunction
 from torchtf.function.polymorphic import Function
 from torchtf.function.trace import Capture, Traced, order_placeholders
@@ -146,7 +148,7 @@ class Description:
             name,
             module,
             [
-                (given, spec.dtype.name, _sizes(spec))
+                (given, spec.dtype.name, _sizes(spec.shape))
                 for given, spec in zip(
                     inputs or _distinct(s.name for s in specs), specs, strict=True
                 )
@@ -170,13 +172,8 @@ def _distinct(names: Iterable[str]) -> list[str]:
     return found
 
 
-def _sizes(spec: TensorSpec) -> list[int | None]:
-    if spec.shape.rank is None:
-        raise ValueError(
-            f"The input {spec.name!r} has an unknown rank: give tf.TensorSpec a shape, such as "
-            f"[None, 3]."
-        )
-    return spec.shape.as_list()
+def _sizes(shape: TensorShape) -> list[int | None] | None:
+    return None if shape.rank is None else shape.as_list()
 
 
 def _name(owner) -> str:
@@ -245,7 +242,7 @@ def _input_signature(function: Function):
     if function.input_signature is None:
         return None
     specs = nest.flatten(list(function.input_signature), True)
-    infos = [{"name": s.name, "dtype": s.dtype.name, "shape": s.shape.as_list()} for s in specs]
+    infos = [{"name": s.name, "dtype": s.dtype.name, "shape": _sizes(s.shape)} for s in specs]
     return structure.encode(list(function.input_signature), _is_spec), infos
 
 
@@ -352,6 +349,7 @@ class _Restoration:
     def __init__(self, loaded):
         self._loaded = loaded
         self._nodes = loaded.objects["nodes"]
+        self._constants: dict[tuple, Tensor] = {}
         self._variables = [
             Variable(Tensor(value), trainable=v["trainable"], name=v["name"])
             for value, v in zip(loaded.values, loaded.objects["variables"], strict=True)
@@ -394,8 +392,21 @@ class _Restoration:
         return RestoredFunction(node["name"], sig, input_signature, graphs)
 
     def concrete(self, entry, parameters, inputs, outputs) -> ConcreteFunction:
-        """A graph that runs on the variables of the restored objects."""
-        program = entry.program
+        """A function that runs on the variables of the restored objects."""
+        by_ranks = {
+            g.ranks: self._graph(entry, g, parameters, inputs, outputs) for g in entry.graphs
+        }
+        if len(by_ranks) == 1:
+            return next(iter(by_ranks.values()))
+        specs = [spec_of(info) for info in entry.inputs]
+        results = [spec_of(info) for info in entry.outputs]
+        traced = ranked.joined(entry.name, by_ranks, specs, results)
+        return ConcreteFunction(
+            entry.name, traced, parameters, inputs, _template(outputs), results, specs
+        )
+
+    def _graph(self, entry, loaded, parameters, inputs, outputs) -> ConcreteFunction:
+        program = loaded.program
         module = torch.fx.GraphModule(program.graph_module, _copied(program.graph))
         nodes = {n.name: n for n in module.graph.nodes if n.op == "placeholder"}
         signature = program.graph_signature
@@ -403,13 +414,13 @@ class _Restoration:
         values = program.state_dict
         captures = []
         for name, target in names.items():
-            if target in entry.state:
-                owner = self._variables[entry.state[target]]
+            if target in loaded.state:
+                owner = self._variables[loaded.state[target]]
             else:
-                owner = Tensor(values[target].detach())
+                owner = self._constant(values[target].detach())
             captures.append(Capture(owner, nodes[name], nodes[name].meta["val"]))
         for name, target in signature.inputs_to_lifted_tensor_constants.items():
-            owner = Tensor(program.constants[target])
+            owner = self._constant(program.constants[target])
             captures.append(Capture(owner, nodes[name], nodes[name].meta["val"]))
         arguments = [nodes[n] for n in signature.user_inputs]
         order_placeholders(module.graph, [*arguments, *[c.node for c in captures]])
@@ -430,6 +441,11 @@ class _Restoration:
             entry.name, traced, parameters, inputs, _template(outputs), specs,
             [spec_of(info) for info in entry.inputs],
         )  # fmt: skip
+
+    def _constant(self, data: torch.Tensor) -> Tensor:
+        """A tensor of a graph, which others share."""
+        key = data.data_ptr(), data.shape, data.stride(), data.dtype
+        return self._constants.setdefault(key, Tensor(data))
 
 
 _CALL = {"__call__": lambda self, *args, **kwargs: vars(self)["__call__"](*args, **kwargs)}

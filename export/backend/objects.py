@@ -81,7 +81,7 @@ def function(node: dict, implementations: list[Callable], inputs: list[list[dict
             return False
 
         forms = [structure.encode(value, is_leaf) for value in found.arguments.values()]
-        return tensors, json.dumps([forms, [(t.dtype.name, t.shape.as_list()) for t in tensors]])
+        return tensors, json.dumps([forms, [(t.dtype.name, str(t.shape)) for t in tensors]])
 
     arguments = [
         structure.decode(trace["arguments"], iter(map(spec, infos)))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from ..errors import ExportError
+from ..errors import ExportError, other_ranks
 from .importer import ConversionError, Importer
 from .objects import Tree, function, spec
 from .operators import UnsupportedOperator
@@ -29,7 +30,7 @@ def save(
     """Writes the SavedModel of `signatures` to `folder`.
 
     Args:
-        signatures: each with name, onnx, inputs, outputs, weight_names, state and updates.
+        signatures: each with name, graphs, inputs, outputs, weight_names, state and updates.
         folder: where to.
         assets: files to copy.
         traces: the graphs of the functions among `objects`, described as signatures are.
@@ -78,12 +79,15 @@ def _implementation(signature: dict, weights: Weights, tree: Tree, is_live: Call
     """A Python function of flat tensors that builds an imported graph, and its specs."""
     state = {name: tree.variables[i] for name, i in signature["state"].items()}
     live = {n: state[n] for n, i in signature["state"].items() if is_live(i)}
-    importer = Importer(signature["onnx"], weights, live)
+    importers = [Importer(g["onnx"], weights, live) for g in signature["graphs"]]
     updated = [tree.variables[i] for i in signature["updates"]]
 
     def implementation(tensors):
         weights.names, weights.shared = signature["weight_names"], state
-        results = importer(list(tensors))
+        if len(importers) == 1:
+            results = importers[0](list(tensors))
+        else:
+            results = _by_ranks(signature, importers, list(tensors))
         count = len(results) - len(updated)
         results = [tf.identity(t) for t in results[:count]] + results[count:]
         for variable, value in zip(updated, results[count:], strict=True):
@@ -91,6 +95,29 @@ def _implementation(signature: dict, weights: Weights, tree: Tree, is_live: Call
         return results[:count]
 
     return implementation, [spec({**i, "name": _argument(i["name"])}) for i in signature["inputs"]]
+
+
+def _by_ranks(signature: dict, importers: Sequence[Importer], tensors: list) -> list:
+    """What the graph returns that was made for the ranks of `tensors`."""
+    shapes = [g["shapes"] for g in signature["graphs"]]
+    ranks = [list(map(len, s)) for s in shapes]
+    given = tf.stack([tf.rank(t) for t in tensors])
+    fits = tf.reduce_all(tf.equal(given, tf.constant(ranks)), 1)
+    known = tf.debugging.Assert(
+        tf.reduce_any(fits), [other_ranks(signature["name"], ranks), "Ranks given:", given]
+    )
+    with tf.control_dependencies([known]):
+        number = tf.argmax(tf.cast(fits, tf.int32), output_type=tf.int32)
+
+    def run(number: int):
+        # a reshape: TensorFlow's optimizer takes `ensure_shape` for true outside of its branch
+        arguments = [
+            tf.reshape(t, tf.ensure_shape(tf.shape(t), [len(s)])) if t.shape.rank is None else t
+            for t, s in zip(tensors, shapes[number], strict=True)
+        ]
+        return importers[number](arguments)
+
+    return tf.switch_case(number, [functools.partial(run, i) for i in range(len(importers))])
 
 
 def _signature_function(signature: dict, implementation: Callable, specs: list):

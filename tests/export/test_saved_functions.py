@@ -179,3 +179,50 @@ def test_a_function_without_a_form_is_left_out(tmp_path):
     assert loaded.double(tf.constant([1.0])).numpy() == 2 and list(loaded.signatures)
     with pytest.raises(ValueError, match="zero restored functions"):
         loaded.length(tf.constant(["a"]))
+
+
+class AnyRank(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.v = tf.Variable(2.0)
+        self.calls = tf.Variable(0)
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.float32, name="x")])
+    def __call__(self, x):
+        self.calls.assign_add(1)
+        return {"y": x * self.v, "turned": tf.transpose(x), "sizes": tf.shape(x)}
+
+
+# The same text runs in both.
+USE_RANKS = """
+def use(tf, folder):
+    model = tf.saved_model.load(folder)
+    serve, seen = model.signatures["serving_default"], []
+    for x in (tf.constant(3.0), tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.ones([1, 2, 1])):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            results = model(x)
+        seen += [results, tape.gradient(results["y"], [x, model.v]), serve(x)]
+    around = tf.function(lambda x: model(x)["y"] + 1, input_signature=[tf.TensorSpec(None)])
+    seen += [around(tf.constant([1.0, 2.0])), around(tf.constant(1.0)), model.calls.read_value()]
+    try:
+        model(tf.ones([1] * 7))
+    except tf.errors.InvalidArgumentError as error:
+        seen.append("ranks [[0], [1], [2]" in str(error))
+    flat = tf.nest.flatten(seen)
+    values = [v if isinstance(v, bool) else v.numpy().tolist() for v in flat]
+    return values + [str(serve.structured_outputs["y"].shape)]
+"""
+
+
+def test_a_function_of_any_rank(tmp_path, run_python):
+    folder, again = str(tmp_path / "1"), str(tmp_path / "2")
+    tf.saved_model.save(AnyRank(), folder)
+    tf.saved_model.save(tf.saved_model.load(folder), again)
+    space: dict = {}
+    exec(USE_RANKS, space)
+    mine = [space["use"](tf, path) for path in (folder, again)]
+    code = f"import json, tensorflow as tf\n{USE_RANKS}\n"
+    code += f"print(json.dumps([use(tf, path) for path in ({folder!r}, {again!r})]))"
+    theirs = json.loads(run_python(code).splitlines()[-1])
+    assert mine == theirs and mine[0][-2]

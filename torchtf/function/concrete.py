@@ -416,12 +416,14 @@ class ConcreteFunction:
         Returns:
             The module, which takes the flat arguments and returns the flat tuple of results and the
             new values of the variables written, and example arguments of the signature's shapes
-            (2 for an open size).
+            (2 for an open size, scalars for an unknown rank).
         """
         from torchtf.function.shipping import shippable
 
         examples = [
-            torch.zeros([2 if s is None else s for s in spec.shape], dtype=spec.dtype.torch)
+            torch.zeros(
+                [2 if s is None else s for s in spec.shape._dims or ()], dtype=spec.dtype.torch
+            )
             for spec in self._input_specs
         ]
         body = shippable(self.graph_module)
