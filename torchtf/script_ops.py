@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import traceback
 from collections.abc import Callable, Sequence
 
@@ -174,7 +175,8 @@ def py_function(func=None, inp=None, Tout=None, name=None):
     """Runs Python code on eager tensors, inside a graph, too (source: `tf.py_function`).
 
     Args:
-        func: takes eager tensors, returns what converts to tensors of `Tout`.
+        func: takes eager tensors, returns what converts to tensors of `Tout`; left out, the call
+            makes a decorator.
         inp: a list of tensors.
         Tout: the dtypes (or specs) of the results: one, or a list; [] for none.
         name: a name for the op.
@@ -184,6 +186,8 @@ def py_function(func=None, inp=None, Tout=None, name=None):
     Raises:
         InvalidArgumentError: if `func` returns another number of values.
     """
+    if func is None:
+        return lambda f: _decorated(f, lambda inp: py_function(f, inp, Tout, name))
     return _run(func, inp, Tout, "EagerPyFunc", True, wrap, True)
 
 
@@ -191,7 +195,8 @@ def numpy_function(func=None, inp=None, Tout=None, stateful: bool = True, name=N
     """Runs Python code on NumPy arrays, inside a graph, too (source: `tf.numpy_function`).
 
     Args:
-        func: takes arrays, returns arrays of the dtypes `Tout`.
+        func: takes arrays, returns arrays of the dtypes `Tout`; left out, the call makes a
+            decorator.
         inp: a list of tensors.
         Tout: the dtypes of the results: one, or a list.
         stateful: whether each run counts; if not, an unused call is left out of the graph.
@@ -202,7 +207,17 @@ def numpy_function(func=None, inp=None, Tout=None, stateful: bool = True, name=N
     Raises:
         InvalidArgumentError: if `func` returns other dtypes or another number of values.
     """
+    if func is None:
+        return lambda f: _decorated(f, lambda inp: numpy_function(f, inp, Tout, stateful, name))
     return _run(func, inp, Tout, "PyFunc", stateful, _as_numpy, False)
+
+
+def _decorated(function, call):
+    @functools.wraps(function)
+    def decorated(*args):
+        return call(args)
+
+    return decorated
 
 
 def _as_numpy(data):

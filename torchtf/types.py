@@ -11,6 +11,7 @@ from torchtf.core.tensor import Tensor as _Tensor
 from torchtf.core.trace_type import TraceType as _TraceType
 from torchtf.distribute._values import PerReplica as _PerReplica
 from torchtf.function.concrete import ConcreteFunction as _ConcreteFunction
+from torchtf.function.function_type import FunctionType as _FunctionType
 from torchtf.function.polymorphic import Function as _Function
 
 
@@ -26,7 +27,9 @@ class _SupportsTracingProtocol(_typing.Protocol):
 
 experimental = _types.SimpleNamespace(
     Callable=_Function | _ConcreteFunction,
+    AtomicFunction=_ConcreteFunction,
     ConcreteFunction=_ConcreteFunction,
+    FunctionType=_FunctionType,
     GenericFunction=_Function,
     PolymorphicFunction=_Function,
     SupportsTracingProtocol=_SupportsTracingProtocol,

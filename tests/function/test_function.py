@@ -435,6 +435,66 @@ def unknown_rank_in_a_signature(tf):
     return results, f.experimental_get_tracing_count(), [s.rank for s in shapes]
 
 
+@program
+def type_of_a_function(tf):
+    power = tf.function(lambda x, n: x**n)
+    squared = power.get_concrete_function(tf.TensorSpec([None]), n=2)
+    kind = squared.function_type
+    print(kind, repr(kind), kind.output, kind.flat_inputs, kind.flat_outputs)
+    print(dict(kind.parameters), [p.type_constraint for p in kind.parameters.values()])
+    return (
+        tf.function(lambda x: x * x)
+        .get_concrete_function(tf.constant(1.0))
+        .inference_fn(tf.constant(3.0))
+    )
+
+
+@program
+def calls_of_a_concrete_function(tf):
+    class Scale:
+        by = 2.0
+
+    def scaled(scale, x):
+        return scale.by * x
+
+    scale, x = Scale(), tf.constant(3.0)
+    concrete = tf.function(scaled).get_concrete_function(scale, x)
+    power = tf.function(lambda x, n: x**n).get_concrete_function(x, 2)
+    found = [concrete(x), concrete(x=x), concrete(scale, x), power(x, 2), power(x, n=2), power(x)]
+    more = tf.function(lambda x, *rest: x + rest[0]).get_concrete_function(x, x)
+    found.append(more(x, x))
+    for call in (
+        lambda: power(x, 3), lambda: power(x, n=3), lambda: power(x, x, x), lambda: power(),
+        lambda: power(y=x), lambda: power(1.0, 2.0),
+    ):  # fmt: skip
+        try:
+            found.append(call())
+        except TypeError as e:
+            found.append(str(e))
+    return found
+
+
+@program
+def python_functions_as_decorators(tf):
+    @tf.py_function(Tout=[tf.float32, tf.int32])
+    def tensors(x, y):
+        return x * 2, y
+
+    @tf.numpy_function(Tout=tf.float32)
+    def arrays(x):
+        return x * 3
+
+    traced = tf.function(lambda x: (tensors(x, 1), arrays(x)))
+    return tensors.__name__, tensors(1.0, 2), arrays(tf.constant(1.0)), traced(tf.constant(2.0))
+
+
+@program(raises=True)
+def a_leaked_tensor(tf):
+    kept = []
+    tf.function(lambda x: kept.append(x + 1))(tf.constant(1))
+    return tf.function(lambda x: x + kept[0])(tf.constant(1))
+
+
 test_programs = compare(globals())
 
 

@@ -155,6 +155,10 @@ WHOLE_TEXTS = [
     "y[5]",
     "y[..., 0, 0, 0]",
     "tf.Variable(y)[5]",
+    "tf.ragged.constant([[1, 2], [3]]) + tf.ragged.constant([[1], [3]])",
+    "tf.ragged.constant([[1, 2], [3]]) + [[1, 2, 3], [4, 5, 6]]",
+    "tf.ragged.constant([[1, 2], [3]]) + tf.ragged.constant([[1, 2], [3], [4]])",
+    "tf.ragged.constant([[1, 2], [3]]) * [1, 2]",
 ]
 
 

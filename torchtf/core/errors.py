@@ -35,6 +35,8 @@ class OpError(Exception):
 
     def __init__(self, node_def=None, op=None, message: str = "", error_code=None, *args):
         super().__init__()
+        if isinstance(node_def, str) and op is None and not message:
+            node_def, message = None, node_def  # so Keras makes an error anew, as most are made
         self._node_def = node_def
         self._op = op
         self._message = message
@@ -110,7 +112,7 @@ class OperatorNotAllowedInGraphError(TypeError):
     """A symbolic tensor was used where Python needs a value, e.g. in `if`."""
 
 
-class InaccessibleTensorError(ValueError):
+class InaccessibleTensorError(TypeError):
     """A symbolic tensor was used outside the function that made it."""
 
 

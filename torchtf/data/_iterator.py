@@ -66,6 +66,10 @@ class Iterator:
         self._taken += 1
         return element
 
+    def next(self):
+        """The next element, as `next(iterator)` (source: `tf.data.Iterator.next`)."""
+        return self.__next__()
+
     def _in_graph(self):
         """This iterator as the graph under construction sees it."""
         from torchtf.data._in_graph import GraphIterator

@@ -17,12 +17,17 @@ from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
 from torchtf.core.variable import Variable
 from torchtf.function import failures, reuse, staged
+from torchtf.function.function_type import FunctionType, pretty
 from torchtf.function.runner import compile_graph
 from torchtf.function.trace import Traced
 from torchtf.function.variable_arguments import Argument, VariableSpec
 
 # called with each concrete function that runs: `tf.summary.trace_on` listens here
 run_hooks: list = []
+
+
+class _Misfit(Exception):
+    """Why arguments do not fit a signature."""
 
 
 class ConcreteFunction:
@@ -151,26 +156,28 @@ class ConcreteFunction:
         """Whether the graph can become part of another one."""
         return not self._records
 
+    @functools.cached_property
+    def function_type(self) -> FunctionType:
+        """The types of the arguments and results."""
+        args, kwargs = self.structured_input_signature
+        owners = [c.owner for c in self._captured]
+        return FunctionType(
+            dict(zip(self._parameters, args, strict=False)), kwargs, self.output_signature,
+            {id(owner): TensorSpec(owner.shape, owner.dtype) for owner in owners},
+        )  # fmt: skip
+
+    @property
+    def inference_fn(self) -> ConcreteFunction:
+        """What runs the graph without recording it: here the function itself."""
+        return self
+
     def pretty_printed_signature(self, verbose: bool = True) -> str:
+        if verbose:
+            return repr(self.function_type)
         args, kwargs = self.structured_input_signature
         named = {**dict(zip(self._parameters, args, strict=False)), **kwargs}
-        output = _pretty(self.output_signature)
-        if not verbose:
-            inputs = ", ".join(f"{n}: {_pretty(v)}" for n, v in named.items())
-            return f"({inputs}) -> {output}"
-        lines = ["Input Parameters:"]
-        for name, value in named.items():
-            kind = "KEYWORD_ONLY" if name in kwargs else "POSITIONAL_OR_KEYWORD"
-            lines.append(f"  {name} ({kind}): {_pretty(value)}")
-        if not named:
-            lines.append("  None")
-        lines += ["Output Type:", f"  {output}", "Captures:"]
-        for capture in self._captured:
-            spec = TensorSpec(capture.owner.shape, capture.owner.dtype)
-            lines.append(f"  {id(capture.owner)}: {spec!r}")
-        if not self._captured:
-            lines.append("  None")
-        return "\n".join(lines)
+        inputs = ", ".join(f"{n}: {pretty(v)}" for n, v in named.items())
+        return f"({inputs}) -> {pretty(self.output_signature)}"
 
     def __repr__(self):
         signature = self.pretty_printed_signature(verbose=False)
@@ -182,80 +189,90 @@ class ConcreteFunction:
     # -- calling it
 
     def __call__(self, *args, **kwargs):
-        """Runs the graph on arguments that fit its signature, given by position or by name.
+        """Runs the graph on arguments that fit its signature, by position or by name, or on its
+        flat tensor arguments alone.
 
         Raises:
             TypeError: if an argument is missing, unknown or does not fit.
         """
-        leaves = self._bind(args, kwargs)
-        return self.call_flat(leaves)
+        return self.call_flat(self._bind(args, kwargs))
 
     def _bind(self, args, kwargs) -> list:
+        try:
+            return self._bind_structured(args, kwargs)
+        except _Misfit as e:
+            misfit = e
+        try:
+            return self._bind_flat(args, kwargs)
+        except _Misfit as e:
+            raise TypeError(
+                f"Binding inputs to tf.function failed due to `{misfit}`. Received args: {args} "
+                f"and kwargs: {kwargs} for signature: {self.function_type}.\n"
+                f"Fallback to flat signature also failed due to: {e}"
+            ) from None
+
+    def _bind_structured(self, args, kwargs) -> list:
         want_args, want_kwargs = self.structured_input_signature
         by_name = dict(zip(self._parameters, want_args, strict=False)) | want_kwargs
         given = dict(zip(self._parameters, args, strict=False))
         if len(args) > len(self._parameters):
-            raise TypeError(
-                f"{self.name} takes {len(self._parameters)} positional arguments but "
-                f"{len(args)} were given"
-            )
-        flat_names = {s.name for s in self._input_specs}
-        if kwargs and not set(kwargs) <= set(by_name) and set(kwargs) <= flat_names:
-            # by the names of the flat inputs, as signatures are called
-            values = dict(zip([s.name for s in self._input_specs], args, strict=False)) | kwargs
-            missing = [s.name for s in self._input_specs if s.name not in values]
-            if missing:
-                raise self._missing(missing)
-            return [self._fit(values[s.name], s) for s in self._input_specs]
+            raise _Misfit("too many positional arguments")
+        missing = [name for name in by_name if name not in given and name not in kwargs]
+        if any(_holds_tensors(by_name[name]) for name in missing):
+            raise _Misfit(f"missing a required argument: '{missing[0]}'")
         for name, value in kwargs.items():
             if name in given:
-                raise TypeError(f"{self.name} got two values for '{name}'")
+                raise _Misfit(f"multiple values for argument '{name}'")
             if name not in by_name:
-                raise TypeError(f"{self.name} got unexpected keyword arguments: {name}")
+                raise _Misfit(f"got an unexpected keyword argument '{name}'")
             given[name] = value
-        missing = [
-            n for n, v in by_name.items()
-            if n not in given and any(isinstance(x, TensorSpec) for x in nest.flatten(v, True))
-        ]  # fmt: skip
-        if missing:
-            raise self._missing(missing)
         leaves: list = []
         for name, want in by_name.items():
             if name in given:
-                self._fit_structure(given[name], want, leaves, name)
+                self._fit_structure(given[name], want, leaves)
         return leaves
 
-    def _missing(self, names: list[str]) -> TypeError:
-        return TypeError(
-            f"Binding inputs to tf.function failed due to `missing a required argument: "
-            f"'{names[0]}'`. {self.name} missing required arguments: {', '.join(names)}"
-        )
+    def _bind_flat(self, args, kwargs) -> list:
+        """The flat tensor arguments by position, or by name, as signatures are called."""
+        names = [s.name for s in self._input_specs]
+        called = f"{self.name}({', '.join(map(str, names))})"
+        if len(args) > len(names):
+            raise _Misfit(f"{called} takes {len(names)} positional arguments, got {len(args)}.")
+        values = dict(zip(names, args, strict=False))
+        missing = [n for n in names if n not in values and n not in kwargs]
+        if missing:
+            raise _Misfit(f"{called} missing required arguments: {', '.join(map(str, missing))}.")
+        unknown = [n for n in kwargs if n not in names or n in values]
+        if unknown:
+            raise _Misfit(f"{called} got unexpected keyword arguments: {', '.join(unknown)}.")
+        values |= kwargs
+        for i, value in enumerate(values.values()):
+            if not (is_tensor_type(value) or type(value) is Variable):
+                raise _Misfit(
+                    "All inputs to `ConcreteFunction`s must be Tensors; on invocation of "
+                    f"{self.name}, the {i}-th input ({value}) was not a Tensor."
+                )
+        return [self._fit(convert_to_tensor(values[s.name]), s) for s in self._input_specs]
 
-    def _fit_structure(self, value, want, leaves, name):
+    def _fit_structure(self, value, want, leaves):
         if isinstance(want, TensorSpec):
             leaves.append(self._fit(value, want))
             return
         if isinstance(want, VariableSpec):
             if type(value) is not Variable or not want.is_compatible_with(value):
-                raise TypeError(
-                    f"Binding inputs to tf.function failed due to `Can not cast {value!r} to "
-                    f"{want!r}`."
-                )
+                raise _Misfit(f"Can not cast {value!r} to {want!r}")
             leaves.append(value)
             return
         children = nest.children(want, expand_composites=True)
         if children is None:  # a Python value is part of the graph
-            if type(want) in (bool, int, float, str, bytes) and value != want:
-                raise TypeError(
-                    f"Binding inputs to tf.function failed due to `Can not cast {value!r} to "
-                    f"Literal[{want!r}]`."
-                )
+            if value is not want and not _equals(value, want):
+                raise _Misfit(f"Can not cast {value!r} to {pretty(want)}")
             return
         parts = nest.children(value, expand_composites=True)
         if parts is None or len(parts) != len(children):
-            raise TypeError(f"{self.name}: the argument {name} must have the structure {want}")
+            raise _Misfit(f"Can not cast {value!r} to {pretty(want)}")
         for (_, w), (_, v) in zip(children, parts, strict=True):
-            self._fit_structure(v, w, leaves, name)
+            self._fit_structure(v, w, leaves)
 
     def _fit(self, value, spec: TensorSpec):
         tensor = value if is_tensor_type(value) else convert_to_tensor(value, dtype_hint=spec.dtype)
@@ -270,10 +287,7 @@ class ConcreteFunction:
                 f"[Op:{self.name}]",
             )  # fmt: skip
         if not spec.shape.is_compatible_with(tensor.shape):
-            raise TypeError(
-                f"Binding inputs to tf.function failed due to `Can not cast "
-                f"{TensorSpec(tensor.shape, tensor.dtype)!r} to {spec!r}`."
-            )
+            raise _Misfit(f"Can not cast {TensorSpec(tensor.shape, tensor.dtype)!r} to {spec!r}")
         return tensor
 
     def call_flat(self, leaves: list):
@@ -554,15 +568,16 @@ def fill(template, values):
     return template
 
 
-def _pretty(value) -> str:
-    """A part of a signature in TensorFlow's notation of types."""
-    if isinstance(value, TensorSpec):
-        return repr(TensorSpec(value.shape, value.dtype))
-    if isinstance(value, VariableSpec):
-        return repr(value)
-    if isinstance(value, dict):
-        return f"Dict[{', '.join(f'[{k!r}, {_pretty(v)}]' for k, v in value.items())}]"
-    if isinstance(value, (list, tuple)):
-        kind = "List" if isinstance(value, list) else "Tuple"
-        return f"{kind}[{', '.join(map(_pretty, value))}]"
-    return "None" if value is None else f"Literal[{value!r}]"
+def _holds_tensors(want) -> bool:
+    """Whether a part of a signature has a place for a tensor."""
+    return any(isinstance(x, TensorSpec) for x in nest.flatten(want, expand_composites=True))
+
+
+def _equals(value, constant) -> bool:
+    """Whether an argument is the Python value that a graph was made for."""
+    if type(value) is Tensor:
+        value = value.numpy()
+    try:
+        return bool(value == constant)
+    except Exception:
+        return False

@@ -772,11 +772,13 @@ def trace_concrete(
     )
     described = variable_arguments.specs(structured)
     signature_args, signature_kwargs = described[:count_positional], {}
+    more_names: list[str] = []
     for p, value in zip(sig.parameters.values(), described, strict=True):
         if p.kind is p.KEYWORD_ONLY:
             signature_kwargs[p.name] = value
         elif p.kind is p.VAR_POSITIONAL:
             signature_args += tuple(value)
+            more_names = [f"{p.name}_{i}" for i in range(len(value))]
         elif p.kind is p.VAR_KEYWORD:
             signature_kwargs |= value
 
@@ -785,7 +787,7 @@ def trace_concrete(
         return trace_concrete(make_function, name, sig, known, jit_compile, False, share=False)[0]
 
     concrete = ConcreteFunction(
-        name, traced, names[:count_positional], (signature_args, signature_kwargs),
+        name, traced, names[:count_positional] + more_names, (signature_args, signature_kwargs),
         outputs["template"], outputs["specs"], specs,
         by_sizes(make_function, name, sig, args, jit_compile), variables, for_variables,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from torchtf import array_ops, math
+from torchtf import array_ops, debugging, math
 from torchtf.core import dtypes
 from torchtf.core.convert import convert_to_tensor, to_axis, to_torch
 from torchtf.core.op import op
@@ -134,12 +134,10 @@ def broadcast(values: list):
         single = [_is_single(v) for v in aligned]
         target = next((n for n, one in zip(lengths, single, strict=True) if not one), lengths[0])
         uniform = next((v._uniform for v, one in zip(aligned, single, strict=True) if not one), 1)
-        for length, one in zip(lengths, single, strict=True):
-            if not one and not is_fake(length) and not torch.equal(length.long(), target.long()):
-                raise part.invalid(
-                    "Unable to broadcast: dimension size mismatch in dimension "
-                    f"{len(partitions) + 1}\nlengths={target.tolist()}\ndim_size={length.tolist()}"
-                )
+        _assert_same_lengths(
+            [n for n, one in zip(lengths, single, strict=True) if not one and not is_fake(n)],
+            [v for v, one in zip(aligned, single, strict=True) if not one],
+        )
         splits = part.splits_of(target)
         rowids = part.rowids_of(splits)
         offsets = part.offsets_of(splits, rowids)
@@ -158,6 +156,18 @@ def broadcast(values: list):
     return [part.take(v, i) for v, i in zip(aligned, indexes, strict=True)], rebuild
 
 
+def _assert_same_lengths(lengths, operands) -> None:
+    """Raises unless the rows are of one length; of the row splits, those of a dense operand are
+    TensorFlow's `x`.
+    """
+    for length in lengths[1:]:
+        if not torch.equal(length.long(), lengths[0].long()):
+            x, y = (wrap(part.splits_of(n.long())) for n in (lengths[0], length))
+            if operands[0]._uniform is None and any(v._uniform is not None for v in operands):
+                x, y = y, x
+            debugging.assert_equal(x, y)
+
+
 def _same_rows(a, b) -> bool:
     if not isinstance(a, RaggedTensor) or not isinstance(b, RaggedTensor):
         return False
@@ -169,7 +179,7 @@ def _common_size(sizes):
     known = [s for s in sizes if isinstance(s, int)]  # an open size is taken to fit
     rows = next((s for s in known if s != 1), next((s for s in sizes if s not in known), 1))
     if any(s not in (1, rows) for s in known):
-        raise part.invalid(f"Unable to broadcast: dimension size mismatch in dimension 0: {sizes}")
+        debugging.assert_equal(False, True)  # what TensorFlow compares there
     return rows
 
 

@@ -149,10 +149,10 @@ def range(
         dtype = _common_type(given)
     parts = [to_torch(x, None, dtypes.as_dtype(dtype).torch) for x in given]
     parts = [p.to(dtypes.as_dtype(dtype).torch) for p in parts]
-    sizes = {p.shape[0] for p in parts if p.dim()}
-    if len(sizes) > 1:
+    sizes = [p.shape[0] for p in parts if p.dim()]
+    if len({s for s in sizes if isinstance(s, int)}) > 1:
         raise invalid("starts, limits, and deltas must have the same shape [Op:RaggedRange] name: ")
-    count = sizes.pop() if sizes else 1
+    count = sizes[0] if sizes else 1
     start, limit, delta = (p.expand(count) for p in parts)
     if not is_fake(delta) and (delta == 0).any():
         raise invalid("Requires delta != 0 [Op:RaggedRange] name: ")

@@ -1,0 +1,101 @@
+"""`FunctionType`: the signature of a concrete function, as Python's `inspect` describes one."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from torchtf.core import nest
+from torchtf.core.specs import TensorSpec
+from torchtf.function.variable_arguments import VariableSpec
+
+
+class _Constraint:
+    """What an argument must be, printed in TensorFlow's notation of types."""
+
+    def __init__(self, text: str):
+        self._text = text
+
+    def __repr__(self):
+        return self._text
+
+
+def pretty(value) -> str:
+    """A part of a signature in TensorFlow's notation of types."""
+    if isinstance(value, TensorSpec):
+        return repr(_nameless(value))
+    if isinstance(value, VariableSpec):
+        return repr(value)
+    if isinstance(value, dict):
+        return f"Dict[{', '.join(f'[{k!r}, {pretty(v)}]' for k, v in value.items())}]"
+    if isinstance(value, (list, tuple)):
+        kind = "List" if isinstance(value, list) else "Tuple"
+        return f"{kind}[{', '.join(map(pretty, value))}]"
+    return "None" if value is None else f"Literal[{value!r}]"
+
+
+def _constraint(value) -> Any:
+    return _nameless(value) if isinstance(value, TensorSpec) else _Constraint(pretty(value))
+
+
+def _nameless(value):
+    return TensorSpec(value.shape, value.dtype) if isinstance(value, TensorSpec) else value
+
+
+class Parameter(inspect.Parameter):
+    """A parameter and the type its arguments must have."""
+
+    @property
+    def type_constraint(self):
+        return self.annotation
+
+    @property
+    def optional(self) -> bool:
+        return self.default is not self.empty
+
+    def __repr__(self):
+        return (
+            f"Parameter(name={self.name}, kind={self.kind.name}, optional={self.optional}, "
+            f"type_constraint={self.annotation!r})"
+        )
+
+
+class FunctionType(inspect.Signature):
+    """The type of a function of tensors (source: `tf.types.experimental.FunctionType`).
+
+    Attributes:
+        output: the structure of specs that it returns.
+        flat_inputs, flat_outputs: the `TensorSpec`s of its arguments and results, one by one.
+        captures: what the graph takes besides its arguments: ids and specs.
+    """
+
+    def __init__(self, positional: dict, keyword_only: dict, output, captures: dict):
+        kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+        super().__init__(
+            [
+                Parameter(name, kind, annotation=_constraint(value))
+                for kind, named in zip(kinds, (positional, keyword_only), strict=True)
+                for name, value in named.items()
+            ],
+            return_annotation=_constraint(output),
+        )
+        self.output = nest.map_structure(_nameless, output)
+        self.captures = captures
+        self.flat_inputs = _specs([*positional.values(), *keyword_only.values()])
+        self.flat_outputs = _specs(output)
+
+    def __repr__(self):
+        inputs = [
+            f"  {name} ({p.kind.name}): {p.annotation!r}" for name, p in self.parameters.items()
+        ]
+        captured = [f"  {key}: {spec!r}" for key, spec in self.captures.items()]
+        return "\n".join([
+            "Input Parameters:", *(inputs or ["  None"]),
+            "Output Type:", f"  {self.return_annotation!r}",
+            "Captures:", *(captured or ["  None"]),
+        ])  # fmt: skip
+
+
+def _specs(structure) -> list[TensorSpec]:
+    leaves = nest.flatten(structure, expand_composites=True)
+    return [_nameless(leaf) for leaf in leaves if isinstance(leaf, TensorSpec)]
