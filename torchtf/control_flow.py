@@ -570,7 +570,7 @@ def map_fn(
     signature = fn_output_signature if fn_output_signature is not None else dtype
     if not nest.flatten(elems):
         raise ValueError("elems must be a Tensor or (possibly nested) sequence of Tensors.")
-    if any(hasattr(s, "_ragged_rank") for s in nest.flatten(signature)) or any(
+    if any(map(_is_composite_spec, nest.flatten(signature))) or any(
         map(_is_composite, nest.flatten(elems))
     ):
         return _map_composites(fn, elems, signature)
@@ -604,14 +604,27 @@ def _map_composites(fn, elems, signature):
 
     if graph.state.trace is not None:
         return _map_ragged_in_graph(fn, elems, signature)
-    parts = [list(x) if hasattr(x, "_type_spec") else list(convert_to_tensor(x))
-             for x in nest.flatten(elems)]  # fmt: skip
+    parts = [_rows(x) for x in nest.flatten(elems)]
     rows = [fn(nest.pack_sequence_as(elems, list(row))) for row in zip(*parts, strict=True)]
     # without a signature the results are of the type of the elements
     model = nest.flatten(elems if signature is None else signature)
     ragged_result = any(hasattr(s, "_ragged_rank") or hasattr(s, "row_splits") for s in model)
-    join = ragged.stack if ragged_result else _stack
+    join = ragged.stack if ragged_result else _join_rows
     return nest.map_structure(lambda *values: join(list(values)), *rows)
+
+
+def _rows(x) -> list:
+    """What `x` holds along its first axis: tensors, or composites of a rank less."""
+    from torchtf.data._batching import unstack
+    from torchtf.data._structure import cooked
+
+    return list(map(cooked, unstack(x))) if _is_composite(x) else list(convert_to_tensor(x))
+
+
+def _join_rows(rows: list):
+    from torchtf.data._batching import stack_composites
+
+    return stack_composites(rows, rows[0]._type_spec) if _is_composite(rows[0]) else _stack(rows)
 
 
 def _map_ragged_in_graph(fn, elems, signature):
@@ -662,6 +675,10 @@ def _map_ragged_in_graph(fn, elems, signature):
 
 def _is_composite(x) -> bool:
     return hasattr(x, "_type_spec")
+
+
+def _is_composite_spec(x) -> bool:
+    return isinstance(x, TypeSpec) and not isinstance(x, TensorSpec)
 
 
 def _zero():

@@ -268,6 +268,23 @@ def dispatching(tf):
 
 
 @program
+def mapped(tf):
+    MaskedTensor = masked(tf)
+    x = MaskedTensor([[1.5, -2.5], [3.0, 4.0]], [[True, False], [True, True]])
+    sparse = tf.sparse.from_dense([[1, 0], [0, 2]])
+    show(tf.map_fn(lambda row: MaskedTensor(row.values * 2, row.mask), x))
+    show(tf.map_fn(
+        lambda row: MaskedTensor(row, row > 0), tf.constant([[1.0, -2.0], [3.0, 4.0]]),
+        fn_output_signature=MaskedTensor.Spec([2]),
+    ))  # fmt: skip
+    return (
+        tf.map_fn(lambda row: row.with_default(0), x, fn_output_signature=tf.float32),
+        tf.map_fn(lambda row: tf.sparse.reduce_sum(row), sparse, fn_output_signature=tf.int32),
+        tf.sparse.to_dense(tf.map_fn(lambda row: row, sparse)),
+    )
+
+
+@program
 def targets_that_do_not_fit(tf):
     MaskedTensor = masked(tf)
 
