@@ -563,6 +563,43 @@ def to_graph(tf):
     return g(tf.constant(3)), g(-2)
 
 
+@program
+def datasets_of_unknown_rank(tf):
+    @tf.function
+    def total(dataset):
+        found = tf.constant(0)
+        for x, y in dataset:
+            found += tf.abs(y - x)
+        return found
+
+    @tf.function
+    def sizes(dataset):
+        count = 0
+        for row in dataset:
+            count += tf.size(row)
+        return count, dataset.reduce(0.0, lambda a, row: a + tf.reduce_sum(row))
+
+    pairs = tf.data.Dataset.from_generator(lambda: [(1, 3)] * 4, (tf.int32, tf.int32))
+    rows = tf.data.Dataset.from_generator(
+        lambda: iter([[1.0, 2.0], [[3.0], [4.0]], 5.0]), tf.float32
+    )
+    return total(pairs), sizes(rows), tf.function(lambda: next(iter(rows)))()
+
+
+@program
+def shapes_that_change_over_a_dataset(tf):
+    @tf.function
+    def doubled(dataset):
+        x = tf.zeros([1])
+        for _ in dataset:
+            x = tf.concat([x, x], 0)
+        return x
+
+    dataset = tf.data.Dataset.range(3)
+    reduced = tf.function(lambda d: d.reduce(tf.zeros([1]), lambda x, _: tf.concat([x, x], 0)))
+    return doubled(dataset), doubled.get_concrete_function(dataset).output_shapes, reduced(dataset)
+
+
 test_programs = compare(globals())
 
 

@@ -191,13 +191,14 @@ class _GetValue(staged.Call):
 
 def _fake(under_way, spec):
     return under_way.fake_like(
-        tuple(spec.shape), spec.dtype.torch or spec.dtype, torch.device("cpu")
+        spec.shape._dims, spec.dtype.torch or spec.dtype, torch.device("cpu"), rank=0
     )
 
 
 def _zeros(spec):
     # a handle of 0 is the empty string
-    return torch.zeros([size or 0 for size in spec.shape], dtype=spec.dtype.torch or torch.int64)
+    sizes = [size or 0 for size in spec.shape._dims or ()]
+    return torch.zeros(sizes, dtype=spec.dtype.torch or torch.int64)
 
 
 def _flat(element) -> list:
@@ -299,10 +300,10 @@ def _flat_specs(spec) -> list[TensorSpec]:
             else nest.flatten(getattr(leaf, "_component_specs", None))
         )
         for part in parts:
-            if not isinstance(part, TensorSpec) or part.shape.rank is None:
+            if not isinstance(part, TensorSpec):
                 raise NotImplementedError(
-                    f"Elements with the spec {spec} cannot be part of a graph: torchtf needs "
-                    "tensors of known rank. Iterate outside the tf.function."
+                    f"Elements with the spec {spec} cannot be part of a graph. Iterate outside the "
+                    "tf.function."
                 )
             flat.append(part)
     return flat
@@ -349,7 +350,7 @@ def loop(iterated, extra_test, body, get_state, set_state, names, opts, staged_l
 
 def reduce(dataset, initial_state, reduce_func):
     """`dataset.reduce(...)` as a loop of the graph under way."""
-    from torchtf.function.autograph_operators import _staged_loop
+    from torchtf.function.autograph_operators import _relaxing_loop
 
     func = convert(reduce_func)
     state: list[Any] = nest.flatten(structure.normalize(initial_state), expand_composites=True)
@@ -374,7 +375,7 @@ def reduce(dataset, initial_state, reduce_func):
 
     state[:] = [convert_to_tensor(x) for x in state]
     names = [f"state_{i}" for i in range(len(state))]
-    loop(dataset, None, body, lambda: tuple(state), set_state, names, {}, _staged_loop)
+    loop(dataset, None, body, lambda: tuple(state), set_state, names, {}, _relaxing_loop)
     return packed()
 
 

@@ -127,10 +127,13 @@ class _LoopErrors:
         self.names = names
         self._state = state
 
-    def _name(self, index):
-        flat = [n for n, v in zip(self.names, self._state, strict=True)
-                for _ in nest.flatten(v, True)]  # fmt: skip
+    def place(self, index):
+        """Which of the loop's variables holds the flat value `index`."""
+        flat = [i for i, v in enumerate(self._state) for _ in nest.flatten(v, True)]
         return flat[index]
+
+    def _name(self, index):
+        return self.names[self.place(index)]
 
     def structure(self, before, after):
         for name, a, b in zip(self.names, before, after, strict=True):
@@ -148,11 +151,20 @@ class _LoopErrors:
         )
 
     def shape(self, index, tensor, before, after):
-        return ValueError(
+        return _ShapeChanges(
             f"'{self._name(index)}' has shape {TensorShape(before)} before the loop, but shape "
             f"{TensorShape(after)} after one iteration. Use "
-            "tf.autograph.experimental.set_loop_options to set shape invariants."
-        )
+            "tf.autograph.experimental.set_loop_options to set shape invariants.",
+            self.place(index), TensorShape(before).most_specific_compatible_shape(after),
+        )  # fmt: skip
+
+
+class _ShapeChanges(ValueError):
+    """A loop variable changes its shape; `shape` is what all its values have."""
+
+    def __init__(self, message, place, shape):
+        super().__init__(message)
+        self.place, self.shape = place, shape
 
 
 def while_stmt(test, body, get_state, set_state, symbol_names, opts):
@@ -177,6 +189,27 @@ def while_stmt(test, body, get_state, set_state, symbol_names, opts):
                 "statement inside the loop depends on a Tensor condition. In both cases, changing "
                 f"to a TF loop should remove the error.\nSee {_LIMITATIONS} for more info."
             )
+
+
+def _relaxing_loop(test, body, get_state, set_state, symbol_names, opts):
+    """A loop in the graph whose variables take the shape that they have in all iterations, as in
+    TensorFlow's loops over datasets.
+    """
+    initial = get_state()
+    relaxed: dict = {}
+    while True:
+        invariants = [*opts.get("shape_invariants", ()), *relaxed.values()]
+        try:
+            _staged_loop(
+                test, body, get_state, set_state, symbol_names,
+                {**opts, "shape_invariants": invariants},
+            )  # fmt: skip
+            return
+        except _ShapeChanges as e:
+            if e.place in relaxed or not is_tensor_type(initial[e.place]):
+                raise
+            relaxed[e.place] = (initial[e.place], e.shape)
+            set_state(initial)
 
 
 def _staged_loop(test, body, get_state, set_state, symbol_names, opts):
@@ -402,7 +435,7 @@ def _counted(count, test, advance, element, extra_test, body, get_state, set_sta
 def _for_dataset(iter_, extra_test, body, get_state, set_state, symbol_names, opts):
     from torchtf.data._in_graph import loop
 
-    loop(iter_, extra_test, body, get_state, set_state, symbol_names, opts, _staged_loop)
+    loop(iter_, extra_test, body, get_state, set_state, symbol_names, opts, _relaxing_loop)
 
 
 # -- expressions
