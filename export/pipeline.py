@@ -207,8 +207,9 @@ def export_saved_model(
                     "updates": list(signature.updates),
                 }
             )
-            if options.verify and number < len(signatures):
-                samples = options.samples_of(signature.name)
+            samples = options.samples_of(signature.name)
+            checked = options.verify and number < len(signatures)
+            if checked and (samples or signature.sampled):
                 for graph in mine[:1] if samples else mine:
                     case = signature if samples else signature.with_shapes(graph.shapes)
                     wanted += references(case, samples, graph.half)

@@ -87,6 +87,7 @@ class Signature:
             those of the module.
         state: buffers that are variables of the saved objects: name -> position in
             `export.objects.Objects.variables`.
+        sampled: whether inputs can be made up to verify with: not if they are parts of one value.
         updates: positions of the variables that the module returns new values for, after the
             outputs.
     """
@@ -99,6 +100,7 @@ class Signature:
     weight_names: Mapping[str, str] = field(default_factory=dict)
     state: Mapping[str, int] = field(default_factory=dict)
     updates: Sequence[int] = ()
+    sampled: bool = True
 
     def __post_init__(self):
         self.inputs = [TensorInfo.of(i) for i in self.inputs]

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 
@@ -19,6 +19,7 @@ from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import Tensor
 from torchtf.core.variable import Variable
+from torchtf.experimental.extension_type import ExtensionType, ExtensionTypeSpec, _of
 from torchtf.function import ranked
 from torchtf.function.concrete import _LEAF, ConcreteFunction
 from torchtf.function.polymorphic import Function
@@ -114,8 +115,8 @@ class Description:
         try:
             return self._kinds.Trace(
                 self.signature(concrete.name, concrete),
-                structure.encode(concrete.structured_input_signature, _is_spec),
-                structure.encode(concrete.output_signature, _is_spec),
+                structure.encode(concrete.structured_input_signature, _is_spec, _composite),
+                structure.encode(concrete.output_signature, _is_spec, _composite),
             )
         except NotImplementedError as error:
             self.objects.leave_out(concrete.name, error)
@@ -144,19 +145,19 @@ class Description:
         }
         names = {f"state_{i}": _name(owner) for i, owner in enumerate(module.owners)}
         specs = concrete._input_specs
+        given = nest.flatten(concrete.structured_input_signature)
         return export.Signature(
             name,
             module,
             [
-                (given, spec.dtype.name, _sizes(spec.shape))
-                for given, spec in zip(
-                    inputs or _distinct(s.name for s in specs), specs, strict=True
-                )
+                (key, spec.dtype.name, _sizes(spec.shape))
+                for key, spec in zip(inputs or _distinct(s.name for s in specs), specs, strict=True)
             ],
             outputs or [f"output_{i}" for i in range(len(concrete._output_specs))],
             weight_names={k: v for k, v in names.items() if v},
             state=state,
             updates=updates,
+            sampled=not any(map(nest.is_composite_spec, given)),
         )
 
 
@@ -184,6 +185,51 @@ def _name(owner) -> str:
 
 def _is_spec(value) -> bool:
     return isinstance(value, TensorSpec)
+
+
+def _composite(value) -> tuple | None:
+    """A type spec of several tensors as `export.structure` tells of it."""
+    if not nest.is_composite_spec(value):
+        return None
+    if isinstance(value, ExtensionTypeSpec):
+        names = [f.name for f in value._tf_extension_type_fields()]
+        fields = dict(zip(names, value._fields(), strict=True))
+        return _extension_name(value.value_type), fields, 0
+    content = [
+        _sizes(x) if isinstance(x, TensorShape) else x.name if isinstance(x, dtypes.DType) else x
+        for x in value._serialize()
+    ]
+    return type(value).__name__, content, len(nest.flatten(value, True))
+
+
+def _extension_name(kind: type) -> str:
+    """The name under which TensorFlow's programs know a type; one in brackets they do not know."""
+    return vars(kind).get("__name__") or f"<{kind.__module__}.{kind.__qualname__}>"
+
+
+def _spec(name: str, content):
+    """The type spec that `_composite` described.
+
+    Raises:
+        NotImplementedError: for an extension type that the program does not define.
+    """
+    if not isinstance(content, dict):
+        import torchtf as tf
+
+        return getattr(tf, name)(*content)
+    known = [k for k in _subclasses(ExtensionType) if _extension_name(k) == name]
+    if not known:
+        raise NotImplementedError(
+            f"the SavedModel has a function of the extension type {name!r}: import the module that "
+            "defines it before tf.saved_model.load"
+        )
+    return _of(known[-1].Spec, content)
+
+
+def _subclasses(kind: type) -> Iterator[type]:
+    for sub in kind.__subclasses__():
+        yield sub
+        yield from _subclasses(sub)
 
 
 def _functions(value) -> dict[str, Function | ConcreteFunction]:
@@ -243,7 +289,7 @@ def _input_signature(function: Function):
         return None
     specs = nest.flatten(list(function.input_signature), True)
     infos = [{"name": s.name, "dtype": s.dtype.name, "shape": _sizes(s.shape)} for s in specs]
-    return structure.encode(list(function.input_signature), _is_spec), infos
+    return structure.encode(list(function.input_signature), _is_spec, _composite), infos
 
 
 # --- restoring -------------------------------------------------------------
@@ -313,6 +359,8 @@ def _matches(value, want) -> bool:
             return False
         same = dtypes.as_dtype(value.dtype) is want.dtype
         return same and want.shape.is_compatible_with(value.shape)
+    if nest.is_composite_spec(want):
+        return want.is_compatible_with(value)
     children = nest.children(want)
     if children is None:
         return type(value) is type(want) and value == want
@@ -381,13 +429,13 @@ class _Restoration:
         if node["input_signature"] is not None:
             form, infos = node["input_signature"]
             specs = [TensorSpec(i["shape"], dtypes.as_dtype(i["dtype"]), i["name"]) for i in infos]
-            input_signature = structure.decode(form, iter(specs))
+            input_signature = structure.decode(form, iter(specs), _spec)
         names = list(sig.parameters)
         graphs = []
         for trace in node["traces"]:
             entry = self._loaded.traces[trace["number"]]
-            inputs = structure.decode(trace["arguments"], map(spec_of, entry.inputs))
-            outputs = structure.decode(trace["results"], map(spec_of, entry.outputs))
+            inputs = structure.decode(trace["arguments"], map(spec_of, entry.inputs), _spec)
+            outputs = structure.decode(trace["results"], map(spec_of, entry.outputs), _spec)
             graphs.append(self.concrete(entry, names, inputs, outputs))
         return RestoredFunction(node["name"], sig, input_signature, graphs)
 
@@ -461,7 +509,7 @@ def _template(structure):
     """An output template (see `concrete.template_of`) of a structure of specs."""
     if isinstance(structure, TensorSpec):
         return _LEAF
-    children = nest.children(structure)
+    children = nest.children(structure, expand_composites=True)
     if children is None:
         return structure
     return nest.Template(structure, [_template(v) for _, v in children])

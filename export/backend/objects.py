@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+from tensorflow.python.framework.extension_type import AnonymousExtensionTypeSpec
 
 from .. import structure
 
@@ -67,50 +69,81 @@ def function(node: dict, implementations: list[Callable], inputs: list[list[dict
         inputs: for each trace the descriptions of its tensors.
     """
     signature = structure.signature(node["parameters"])
-
-    def bound(args, kwargs):
-        """The arguments by name, the tensors among them, and what tells one trace from another."""
-        found = signature.bind(*args, **kwargs)
-        found.apply_defaults()
-        tensors: list = []
-
-        def is_leaf(value) -> bool:
-            if isinstance(value, (tf.Tensor, tf.TensorSpec)):
-                tensors.append(value)
-                return True
-            return False
-
-        forms = [structure.encode(value, is_leaf) for value in found.arguments.values()]
-        return tensors, json.dumps([forms, [(t.dtype.name, str(t.shape)) for t in tensors]])
-
     arguments = [
-        structure.decode(trace["arguments"], iter(map(spec, infos)))
+        structure.decode(trace["arguments"], iter(map(spec, infos)), composite)
         for trace, infos in zip(node["traces"], inputs, strict=True)
     ]
-    by_key = {
-        bound(*given)[1]: (trace, implementation)
+    leaves = itertools.repeat(tf.TensorSpec(None))  # the places of the results
+
+    def bound(args, kwargs):
+        """The flat arguments, and what tells one trace from another."""
+        found = signature.bind(*args, **kwargs)
+        found.apply_defaults()
+        values = list(found.arguments.values())
+        flat = tf.nest.flatten(values, expand_composites=True)
+        parts = [(x.dtype.name, str(x.shape)) if _is_tensor(x) else repr(x) for x in flat]
+        kinds = [
+            (x.value_type if isinstance(x, tf.TypeSpec) else type(x)).__name__
+            for x in tf.nest.flatten(values)
+            if not _is_tensor(x)
+        ]
+        return flat, repr([parts, kinds])
+
+    traces = {
+        bound(*given)[1]: (structure.decode(trace["results"], leaves, composite), implementation)
         for given, trace, implementation in zip(
             arguments, node["traces"], implementations, strict=True
         )
     }
 
     def body(*args, **kwargs):
-        tensors, key = bound(args, kwargs)
-        trace, implementation = by_key[key]
-        return structure.decode(trace["results"], iter(implementation(tensors)))
+        flat, key = bound(args, kwargs)
+        results, implementation = traces[key]
+        supply = iter(implementation(list(filter(_is_tensor, flat))))
+        filled = [
+            next(supply) if _is_tensor(x) else x
+            for x in tf.nest.flatten(results, expand_composites=True)
+        ]
+        return tf.nest.pack_sequence_as(results, filled, expand_composites=True)
 
     body.__name__ = body.__qualname__ = node["name"]
     body.__signature__ = signature  # type: ignore[attr-defined]
     specs = None
     if node["input_signature"] is not None:
         form, infos = node["input_signature"]
-        specs = structure.decode(form, iter(map(spec, infos)))
+        specs = structure.decode(form, iter(map(spec, infos)), composite)
     made = tf.function(body, input_signature=specs, autograph=False)
     for args, kwargs in arguments:
         made.get_concrete_function(*(() if specs else args), **({} if specs else kwargs))
     return made
 
 
+def _is_tensor(value) -> bool:
+    return isinstance(value, (tf.Tensor, tf.TensorSpec))
+
+
 def spec(info: dict) -> tf.TensorSpec:
     """A `tf.TensorSpec` of a description."""
     return tf.TensorSpec(info["shape"], info["dtype"], info["name"])
+
+
+def composite(name: str, content):
+    """A type spec of several tensors; see `structure`."""
+    if not isinstance(content, dict):
+        return getattr(tf, name)(*content)
+    annotations = {
+        k: tf.Tensor if _is_tensor(v) else v.value_type if isinstance(v, tf.TypeSpec) else type(v)
+        for k, v in content.items()
+    }
+    simple = {bool, int, float, str}
+    plain = [annotations[k] for k, v in content.items() if not isinstance(v, tf.TypeSpec)]
+    if name.startswith("<") or not simple.issuperset(plain):
+        return AnonymousExtensionTypeSpec(**content)
+    if name not in _extension_types:
+        body = {"__name__": name, "__annotations__": annotations}
+        _extension_types[name] = type("Saved", (tf.experimental.ExtensionType,), body)
+    return _extension_types[name].Spec(**content)
+
+
+# a loading program puts its own type of the name in the place of one of these
+_extension_types: dict[str, Any] = {}

@@ -181,6 +181,80 @@ def test_a_function_without_a_form_is_left_out(tmp_path):
         loaded.length(tf.constant(["a"]))
 
 
+class Pair(tf.experimental.ExtensionType):
+    __name__ = "saved_functions.Pair"
+    values: tf.Tensor
+    mask: tf.Tensor
+
+    class Spec:
+        def __init__(self, shape, dtype=tf.float32):
+            self.values = tf.TensorSpec(shape, dtype)
+            self.mask = tf.TensorSpec(shape, tf.bool)
+
+
+class Composites(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.v = tf.Variable(3.0)
+
+    @tf.function
+    def grow(self, x, twice=False):
+        grown = x * self.v
+        return {"grown": grown, "twice": twice, "x": [x, tf.constant(1)]}
+
+    @tf.function(input_signature=[tf.IndexedSlicesSpec([None, 3], dense_shape_dtype=tf.int64)])
+    def dense(self, x):
+        return tf.convert_to_tensor(x) * self.v
+
+    @tf.function
+    def masked(self, x):
+        return Pair(x.values * self.v, x.mask)
+
+
+# The same text runs in both.
+USE_COMPOSITES = """
+def use(tf, folder, pair):
+    model = tf.saved_model.load(folder)
+    ragged = tf.ragged.constant([[1.0, 4.0, 3.0], [2.0]])
+    sparse = tf.sparse.from_dense([[0.0, 2.0, 0.0], [1.0, 0.0, 0.0]])
+    rows = tf.IndexedSlices(tf.ones([2, 3]), tf.constant([2, 0], tf.int64),
+                            tf.constant([4, 3], tf.int64))
+    one = model.masked(pair([1.0, 2.0], [True, False]))
+    seen = [model.grow(ragged), model.grow(sparse), model.dense(rows), one.values, one.mask]
+    seen += [model.masked(pair(1.0, True)).values]
+    kinds = [type(model.grow(x)["grown"]).__name__ for x in (ragged, sparse)]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model.grow(ragged)["grown"].flat_values)
+    seen.append(tape.gradient(loss, model.v))
+    try:
+        model.grow(tf.constant(1.0))
+    except ValueError as error:
+        kinds.append(str(error)[:40])
+    flat = tf.nest.flatten(seen, expand_composites=True)
+    return kinds + [v.numpy().tolist() if isinstance(v, tf.Tensor) else v for v in flat]
+"""
+
+
+def test_values_of_several_tensors(tmp_path, run_python):
+    model, folder, again = Composites(), str(tmp_path / "1"), str(tmp_path / "2")
+    model.grow.get_concrete_function(tf.RaggedTensorSpec([None, None], tf.float32))
+    model.grow.get_concrete_function(tf.SparseTensorSpec([None, 3], tf.float32))
+    model.masked.get_concrete_function(Pair.Spec(None))
+    tf.saved_model.save(model, folder)
+    tf.saved_model.save(tf.saved_model.load(folder), again)
+    space: dict = {}
+    exec(USE_COMPOSITES, space)
+    mine = [space["use"](tf, path, Pair) for path in (folder, again)]
+    code = f"""import json, tensorflow as tf
+class Pair(tf.experimental.ExtensionType):
+    __name__ = "saved_functions.Pair"
+    values: tf.Tensor
+    mask: tf.Tensor
+{USE_COMPOSITES}
+print(json.dumps([use(tf, path, Pair) for path in ({folder!r}, {again!r})]))"""
+    assert mine == json.loads(run_python(code).splitlines()[-1])
+
+
 class AnyRank(tf.Module):
     def __init__(self):
         super().__init__()

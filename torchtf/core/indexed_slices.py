@@ -133,6 +133,23 @@ class IndexedSlicesSpec(TypeSpec):
     def value_type(self):
         return IndexedSlices
 
+    def most_specific_compatible_type(self, other) -> IndexedSlicesSpec:
+        """The type that both are instances of.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if type(other) is not type(self):
+            raise ValueError(f"No TypeSpec is compatible with both {self!r} and {other!r}")
+        merged = []
+        for mine, theirs in zip(self._serialize(), other._serialize(), strict=True):
+            if isinstance(mine, TensorShape):
+                mine = mine.most_specific_compatible_shape(theirs)
+            elif mine is not theirs:
+                raise ValueError(f"No TypeSpec is compatible with both {self!r} and {other!r}")
+            merged.append(mine)
+        return IndexedSlicesSpec(*merged)
+
     def _serialize(self):
         return (
             self._shape, self._dtype, self._indices_dtype, self._dense_shape_dtype,
