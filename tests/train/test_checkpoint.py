@@ -282,3 +282,30 @@ def test_iterator_of_checkpoints(tmp_path):
     found = torchtf.train.checkpoints_iterator(str(tmp_path), timeout=0)
     assert next(found) == str(tmp_path / "c-1")
     assert next(found, None) is None
+
+
+def test_items_of_containers_that_come_late(tmp_path):
+    def run(tf):
+        saved = tf.train.Checkpoint(listed=[tf.Variable(1.0), tf.Variable(2.0)])
+        saved.mapped = {"one": saved.listed[0], "two": saved.listed[1]}
+        path = saved.save(str(tmp_path / tf.__name__))
+        late, early, other = [[tf.Variable(0.0), tf.Variable(0.0)] for _ in range(3)]
+        restored = tf.train.Checkpoint()
+        restored.restore(path)
+        restored.listed = []
+        seen = [repr(restored.listed)]
+        restored.listed.append(late[0])
+        restored.listed += late[1:]
+        first = tf.train.Checkpoint()
+        first.restore(path)
+        first.listed = early[:1]
+        first.listed.extend(early[1:])
+        by_name = tf.train.Checkpoint()
+        by_name.restore(path)
+        by_name.mapped = {}
+        by_name.mapped["two"] = other[1]
+        by_name.mapped.update(one=other[0])
+        seen += [v.numpy() for v in (*late, *early, *other)]
+        return [*seen, restored.listed == late, len(restored.listed)]
+
+    assert run(torchtf) == run(tensorflow)

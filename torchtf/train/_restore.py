@@ -1,10 +1,13 @@
 """Restoring: matching live objects with a stored object graph, now and as objects are made.
 
 An object that lacks a child which the checkpoint has is watched: when an attribute of that name is
-set, the new child is restored at once.
+set, the new child is restored at once. A list or dict that is set becomes one whose items are
+restored as they come.
 """
 
 from __future__ import annotations
+
+import functools
 
 from torchtf.core.log import get_logger
 from torchtf.core.tensor_bundle import BundleReader
@@ -185,10 +188,51 @@ def _no_session(session) -> None:
         raise NotImplementedError("TF 1 sessions are not supported; leave `session` out.")
 
 
+def _restoring(method):
+    def call(self, *args, **kwargs):
+        result = method(self, *args, **kwargs)
+        status, number = self._late
+        below = trackable.children(self)
+        for child in status._proto.nodes[number].children:
+            if child.local_name in below and child.node_id not in status._matched:
+                status._attached(below[child.local_name], child.node_id)
+        return result
+
+    return functools.wraps(method)(call)
+
+
+class _LateList(list):
+    """A list whose items are restored as they come."""
+
+    append, extend, insert = map(_restoring, (list.append, list.extend, list.insert))
+    __setitem__, __iadd__ = map(_restoring, (list.__setitem__, list.__iadd__))
+
+    def __repr__(self):
+        return f"ListWrapper({list(self)!r})"
+
+    def __reduce__(self):
+        return list, (list(self),)
+
+
+class _LateDict(dict):
+    """A dict whose values are restored as they come."""
+
+    __setitem__, update, setdefault = map(
+        _restoring, (dict.__setitem__, dict.update, dict.setdefault)
+    )
+
+    def __reduce__(self):
+        return dict, (dict(self),)
+
+
+_LATE = {list: _LateList, dict: _LateDict}
+
+
 def _watch(value, status: CheckpointLoadStatus, missing: dict[str, int]) -> None:
     """Restores children as they are set on `value`, through a subclass of its class.
 
-    Containers cannot be watched; their items must be there when the checkpoint is restored.
+    Containers cannot be watched: where one was there when the checkpoint was restored, its items
+    must have been, too.
     """
     if isinstance(value, (list, tuple, dict)) or not hasattr(value, "__dict__"):
         return
@@ -199,8 +243,11 @@ def _watch(value, status: CheckpointLoadStatus, missing: dict[str, int]) -> None
         number = missing.get(name)
         if number is None:
             return
-        child = trackable.children(self).get(name)
-        if child is None:
+        if type(child) in _LATE:
+            child = _LATE[type(child)](child)
+            child._late = status, number
+            kind.__setattr__(self, name, child)
+        elif (child := trackable.children(self).get(name)) is None:
             return
         del missing[name]
         if not missing and type(self) is watched:
