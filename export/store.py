@@ -204,7 +204,7 @@ class LoadedSignature:
             ValueError: for ranks that it has no graph for.
         """
         graph = self.graphs[0]
-        if len(self.graphs) > 1:
+        if any(info.shape is None for info in self.inputs):
             ranks = tuple(t.dim() for t in tensors)
             known = {g.ranks: g for g in self.graphs}
             if ranks not in known:

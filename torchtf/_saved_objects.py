@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -20,7 +21,7 @@ from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import Tensor
 from torchtf.core.variable import Variable
 from torchtf.experimental.extension_type import ExtensionType, ExtensionTypeSpec, _of
-from torchtf.function import ranked
+from torchtf.function import ranked, staged
 from torchtf.function.concrete import _LEAF, ConcreteFunction
 from torchtf.function.polymorphic import Function
 from torchtf.function.trace import Capture, Traced, order_placeholders
@@ -135,6 +136,13 @@ class Description:
         module = self._modules.get(id(concrete))
         if module is None:
             module, _ = concrete.as_module()
+            if staged.has_own_gradients(concrete.graph_module):
+                warnings.warn(
+                    f"The custom gradients of the function {concrete.name!r} are not saved: a "
+                    "loaded model has those of its ops. Call the function that has the custom "
+                    "gradient outside of the saved one.",
+                    stacklevel=2,
+                )
             self._modules[id(concrete)] = module
             self._kept.append(concrete)
         updates = [self._variable(owner) for owner in module.written]
@@ -444,7 +452,7 @@ class _Restoration:
         by_ranks = {
             g.ranks: self._graph(entry, g, parameters, inputs, outputs) for g in entry.graphs
         }
-        if len(by_ranks) == 1:
+        if all(info.shape is not None for info in entry.inputs):
             return next(iter(by_ranks.values()))
         specs = [spec_of(info) for info in entry.inputs]
         results = [spec_of(info) for info in entry.outputs]

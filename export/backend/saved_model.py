@@ -84,7 +84,7 @@ def _implementation(signature: dict, weights: Weights, tree: Tree, is_live: Call
 
     def implementation(tensors):
         weights.names, weights.shared = signature["weight_names"], state
-        if len(importers) == 1:
+        if all(info["shape"] is not None for info in signature["inputs"]):
             results = importers[0](list(tensors))
         else:
             results = _by_ranks(signature, importers, list(tensors))

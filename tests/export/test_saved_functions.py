@@ -300,3 +300,19 @@ def test_a_function_of_any_rank(tmp_path, run_python):
     code += f"print(json.dumps([use(tf, path) for path in ({folder!r}, {again!r})]))"
     theirs = json.loads(run_python(code).splitlines()[-1])
     assert mine == theirs and mine[0][-2]
+
+
+def test_a_custom_gradient_that_is_not_saved_is_told(tmp_path):
+    @tf.custom_gradient
+    def clipped(x):
+        return x * 1.0, lambda dy: tf.clip_by_norm(dy, 0.5)
+
+    class Clips(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([2])])
+        def clip(self, x):
+            return clipped(x)
+
+    with pytest.warns(UserWarning, match="custom gradients of the function 'clip' are not saved"):
+        tf.saved_model.save(Clips(), str(tmp_path / "m"))
+    loaded = tf.saved_model.load(str(tmp_path / "m"))
+    assert loaded.clip(tf.constant([1.0, 2.0])).numpy().tolist() == [1, 2]

@@ -590,6 +590,14 @@ def has_records(module: torch.fx.GraphModule) -> bool:
     )
 
 
+def has_own_gradients(module: torch.fx.GraphModule) -> bool:
+    """Whether a graph, or a sub graph, has gradients that the user gave."""
+    return any(
+        isinstance(n.target, OwnGradient) or any(has_own_gradients(m) for m in sub_modules(n))
+        for n in module.graph.nodes
+    )
+
+
 def forget_unused_records(fx_graph: torch.fx.Graph) -> None:
     """Turns recorded calls whose gradient was never asked for into plain ones."""
     for node in reversed(list(fx_graph.nodes)):
