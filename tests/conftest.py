@@ -50,14 +50,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def no_global_seed_stays():
-    """A global seed that a test sets, by Keras for instance, ends with the test."""
+    """A global seed that a test sets, by Keras for instance, ends with the test; one that a fixture
+    of a module set does not reach its tests.
+    """
+    _unseed()
+    yield
+    _unseed()
+
+
+def _unseed() -> None:
     from torchtf.random import _seeds
 
-    before = _seeds.state.seed, _seeds.state.op_seeds
-    yield
-    _seeds.state.seed, _seeds.state.op_seeds = before
+    _seeds.state.seed = _seeds.state.op_seeds = None
     context = sys.modules.get("tensorflow.python.eager.context")
-    if context is not None and before[0] is None:
+    if context is not None:
         context.context()._seed = None
 
 
