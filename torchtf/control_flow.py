@@ -570,7 +570,7 @@ def map_fn(
     signature = fn_output_signature if fn_output_signature is not None else dtype
     if not nest.flatten(elems):
         raise ValueError("elems must be a Tensor or (possibly nested) sequence of Tensors.")
-    if any(map(_is_composite_spec, nest.flatten(signature))) or any(
+    if any(map(nest.is_composite_spec, nest.flatten(signature))) or any(
         map(_is_composite, nest.flatten(elems))
     ):
         return _map_composites(fn, elems, signature)
@@ -608,8 +608,7 @@ def _map_composites(fn, elems, signature):
     rows = [fn(nest.pack_sequence_as(elems, list(row))) for row in zip(*parts, strict=True)]
     # without a signature the results are of the type of the elements
     model = nest.flatten(elems if signature is None else signature)
-    ragged_result = any(hasattr(s, "_ragged_rank") or hasattr(s, "row_splits") for s in model)
-    join = ragged.stack if ragged_result else _join_rows
+    join = ragged.stack if any(map(_is_ragged, model)) else _join_rows
     return nest.map_structure(lambda *values: join(list(values)), *rows)
 
 
@@ -647,7 +646,7 @@ def _map_ragged_in_graph(fn, elems, signature):
     first = nest.flatten(elems)[0]
     n = first.nrows(dtypes.int32) if _is_composite(first) else array_ops.shape(first)[0]
     specs = _spec_of(fn, _row(elems, _zero()))
-    joined = [hasattr(s, "_ragged_rank") or hasattr(s, "row_splits") for s in model]
+    joined = list(map(_is_ragged, model))
 
     def flat_rows(i):
         return nest.flatten(_as_tensors(fn(_row(elems, i))))
@@ -677,8 +676,8 @@ def _is_composite(x) -> bool:
     return hasattr(x, "_type_spec")
 
 
-def _is_composite_spec(x) -> bool:
-    return isinstance(x, TypeSpec) and not isinstance(x, TensorSpec)
+def _is_ragged(value_or_spec) -> bool:
+    return hasattr(value_or_spec, "row_splits") or hasattr(value_or_spec, "_ragged_rank")
 
 
 def _zero():

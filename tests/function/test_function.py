@@ -437,8 +437,9 @@ def unknown_rank_in_a_signature(tf):
 
 @program
 def type_of_a_function(tf):
-    power = tf.function(lambda x, n: x**n)
+    power = tf.function(lambda x, n, *, by=2: by * x**n)
     squared = power.get_concrete_function(tf.TensorSpec([None]), n=2)
+    print(squared.pretty_printed_signature(verbose=False))
     kind = squared.function_type
     print(kind, repr(kind), kind.output, kind.flat_inputs, kind.flat_outputs)
     print(dict(kind.parameters), [p.type_constraint for p in kind.parameters.values()])

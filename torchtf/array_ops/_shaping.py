@@ -264,11 +264,7 @@ def broadcast_to(input, shape, name=None):
             )
         else:
             problem = f"Incompatible shapes: {brackets(have)} vs. {brackets(sizes)}"
-        raise errors.InvalidArgumentError(
-            None, None,
-            "{{function_node __wrapped__BroadcastTo_device_/job:localhost/replica:0/task:0/device:"
-            f"CPU:0}}}} {problem} [Op:BroadcastTo]",
-        ) from None  # fmt: skip
+        raise errors.of_kernel("BroadcastTo", problem, None) from None
 
 
 @op("Identity")

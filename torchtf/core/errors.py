@@ -116,14 +116,8 @@ class InaccessibleTensorError(TypeError):
     """A symbolic tensor was used outside the function that made it."""
 
 
-def of_kernel(
-    op: str,
-    message: str,
-    name: str | None = "",
-    attributes: str = "",
-    kind: type[OpError] | None = None,
-) -> OpError:
-    """The error of an eager kernel in TensorFlow's words.
+def kernel_message(op: str, message: str, name: str | None = "", attributes: str = "") -> str:
+    """What TensorFlow says when an eager kernel fails.
 
     Args:
         op: the registered name of the op.
@@ -131,10 +125,22 @@ def of_kernel(
         name: the name of the call; None for a call with Python values, whose error names none (it
             comes from TensorFlow's slow path).
         attributes: the attributes that are part of the kernel's name, such as `"_N_2"`.
-        kind: the class, `InvalidArgumentError` by default.
     """
-    return (kind or InvalidArgumentError)(
-        None, None,
+    return (
         f"{{{{function_node __wrapped__{op}{attributes}_device_/job:localhost/replica:0/task:0"
-        f"/device:CPU:0}}}} {message} [Op:{op}]" + ("" if name is None else f" name: {name}"),
-    )  # fmt: skip
+        f"/device:CPU:0}}}} {message} [Op:{op}]" + ("" if name is None else f" name: {name}")
+    )
+
+
+def of_kernel(
+    op: str,
+    message: str,
+    name: str | None = "",
+    attributes: str = "",
+    kind: type[OpError] | None = None,
+) -> OpError:
+    """The error of an eager kernel, `InvalidArgumentError` unless `kind` is another class; see
+    `kernel_message`.
+    """
+    text = kernel_message(op, message, name, attributes)
+    return (kind or InvalidArgumentError)(None, None, text)

@@ -64,12 +64,7 @@ class HostOp:
                 converted[p.position] = self._array(p, value)
         if graph.state.trace is not None and (self.stateful or any(map(_is_symbolic, converted))):
             return self._stage(converted, name)
-        plain = any(
-            isinstance(item, (str, bytes, list, tuple))
-            for p in self.parameters
-            for item in (self._items(p, args[p.position]) if p.is_list else [args[p.position]])
-        )
-        return self.run(converted, None if plain else name or "")
+        return self.run(converted, args, name)
 
     def _stage(self, converted, name):
         """Puts the op into the graph under way."""
@@ -77,18 +72,33 @@ class HostOp:
 
         return stage_host_op(self, converted, name)
 
-    def run(self, converted, name=""):
-        """Runs the body on arrays and wraps what it returns; `name` is for `errors.of_kernel`."""
+    def run(self, converted, args=None, name=None):
+        """Runs the body on arrays and wraps what it returns.
+
+        Args:
+            converted: the arguments of the body.
+            args: those of an eager call, which an error tells apart; see `errors.kernel_message`.
+            name: the name of the call.
+        """
         try:
             result = self.body(*converted)
         except errors.OpError as e:
             # TensorFlow's eager assertions are Python's, without a kernel to name
             if "[Op:" not in e.message and self.name != "Assert":
-                raise errors.of_kernel(self.name, e.message, name, kind=type(e)) from e
+                plain = args is not None and self._takes_python_values(args)
+                label = None if plain else name or ""
+                raise errors.of_kernel(self.name, e.message, label, kind=type(e)) from e
             raise
         if isinstance(result, (tuple, list)):
             return type(result)(from_numpy(r) for r in result)
         return result if result is None else from_numpy(result)
+
+    def _takes_python_values(self, args) -> bool:
+        return any(
+            isinstance(item, (str, bytes, list, tuple))
+            for p in self.parameters
+            for item in (self._items(p, args[p.position]) if p.is_list else [args[p.position]])
+        )
 
     def _dispatch(self, args):
         for p in self.parameters:

@@ -349,12 +349,11 @@ class Variable(metaclass=_Creation):
                     f"Shapes {brackets(self._shape)} and {brackets(data.shape)} must be equal for "
                     f"'{{{{node {op}}}}}'"
                 )
-            raise errors.InvalidArgumentError(
-                None, None,
-                f"{{{{function_node __wrapped__{op}_device_/job:localhost/replica:0/task:0/device:"
-                f"CPU:0}}}} Cannot update variable with shape {brackets(self._shape)} using a "
-                f"Tensor with shape {brackets(data.shape)}, shapes must be equal. [Op:{op}] name: ",
-            )  # fmt: skip
+            raise errors.of_kernel(
+                op,
+                f"Cannot update variable with shape {brackets(self._shape)} using a Tensor with "
+                f"shape {brackets(data.shape)}, shapes must be equal.",
+            )
         return data
 
     def _unshared(self):

@@ -369,10 +369,7 @@ class Dataset:
             return Dataset(Open(TensorSpec([], dtype), stand_ins, make))
         start, stop, step = {1: [0, *values, 1], 2: [*values, 1], 3: values}[len(values)]
         if step == 0:
-            raise errors.InvalidArgumentError(
-                None, None, "{{function_node __wrapped__RangeDataset_device_/job:localhost/replica:"
-                "0/task:0/device:CPU:0}} step must be a non-zero integer. [Op:RangeDataset]",
-            )  # fmt: skip
+            raise errors.of_kernel("RangeDataset", "step must be a non-zero integer.", None)
         return Dataset(Counting(start, stop, step, dtype))
 
     @staticmethod
@@ -1039,15 +1036,9 @@ class Dataset:
         if graph.state.trace is not None:
             return _in_graph.single_element(self)
         found = list(Iterator(self.take(2)))
-        where = (
-            "{{function_node __wrapped__DatasetToSingleElement_output_types_1_device_/job:localhost"
-            "/replica:0/task:0/device:CPU:0}} "
-        )
         if len(found) != 1:
             problem = "Dataset was empty." if not found else "Dataset had more than one element."
-            raise errors.InvalidArgumentError(
-                None, None, f"{where}{problem} [Op:DatasetToSingleElement]"
-            )
+            raise errors.of_kernel("DatasetToSingleElement", problem, None, "_output_types_1")
         return found[0]
 
     def fingerprint(self):

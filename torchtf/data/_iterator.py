@@ -24,7 +24,6 @@ from torchtf.data._plan import Node, Run, Stage, block_size
 from torchtf.data._specs import ElementSpec
 
 _log = logging.getLogger("torchtf")
-_DEVICE = "_device_/job:localhost/replica:0/task:0/device:CPU:0"
 
 
 class Iterator:
@@ -107,8 +106,7 @@ class Iterator:
 
     def _message(self, text):
         width = len(structure.flatten(self.element_spec))
-        node = f"__wrapped__IteratorGetNext_output_types_{width}{_DEVICE}"
-        return f"{{{{function_node {node}}}}} {text} [Op:IteratorGetNext] name: "
+        return errors.kernel_message("IteratorGetNext", text, "", f"_output_types_{width}")
 
     def get_next(self):
         """The next element.

@@ -48,12 +48,8 @@ class Optional:
             InvalidArgumentError: if there is none.
         """
         if self._element is _EMPTY:
-            raise errors.InvalidArgumentError(
-                None, None,
-                "{{function_node __wrapped__OptionalGetValue_output_types_1_device_/job:localhost"
-                "/replica:0/task:0/device:CPU:0}} The given optional does not have a value. "
-                f"[Op:OptionalGetValue] name: {name or ''}",
-            )  # fmt: skip
+            problem = "The given optional does not have a value."
+            raise errors.of_kernel("OptionalGetValue", problem, name or "", "_output_types_1")
         return self._element
 
     @property

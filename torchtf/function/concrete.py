@@ -172,12 +172,7 @@ class ConcreteFunction:
         return self
 
     def pretty_printed_signature(self, verbose: bool = True) -> str:
-        if verbose:
-            return repr(self.function_type)
-        args, kwargs = self.structured_input_signature
-        named = {**dict(zip(self._parameters, args, strict=False)), **kwargs}
-        inputs = ", ".join(f"{n}: {pretty(v)}" for n, v in named.items())
-        return f"({inputs}) -> {pretty(self.output_signature)}"
+        return repr(self.function_type) if verbose else str(self.function_type)
 
     def __repr__(self):
         signature = self.pretty_printed_signature(verbose=False)

@@ -11,7 +11,7 @@ from torchtf.core import arena, dtypes
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor
 from torchtf.function import staged
-from torchtf.function.trace import Capture
+from torchtf.function.trace import Capture, operation_and_index
 
 # ATen calls that Keras layers make directly -> TensorFlow's name of the op
 _ATEN_OPS = {
@@ -250,7 +250,7 @@ def _tensor(node: torch.fx.Node, names: _Names) -> SymbolicTensor:
     if not isinstance(value, torch.Tensor):
         value = torch.empty((), device="meta")
     dtype = dtypes.string if arena.is_handles(value) else None
-    owner, index = node.args if _is_part(node) else (node, 0)
+    owner, index = operation_and_index(node)
     return SymbolicTensor(value, dtype, f"{names[owner]}:{index}")
 
 

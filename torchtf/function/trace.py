@@ -333,7 +333,7 @@ class Trace:
             return
         if op == "StopGradient" or "tf_op" not in node.meta:
             node.meta["tf_op"] = op
-        owner, index = _operation_and_index(node)
+        owner, index = operation_and_index(node)
         self.name_node(owner, op, name)
         tensor._name = f"{owner.meta['tf_name']}:{index}"
 
@@ -353,7 +353,7 @@ class Trace:
     def own(self, before: torch.fx.Node, tensor: SymbolicTensor) -> None:
         """Tells that the nodes newer than `before` are parts of the op that made `tensor`."""
         try:
-            owner, _ = _operation_and_index(self.node_of(tensor._data))
+            owner, _ = operation_and_index(self.node_of(tensor._data))
         except (KeyError, RuntimeError, AssertionError):
             return
         node = self.last_node
@@ -476,7 +476,7 @@ class Trace:
         return proxy_tensor.get_proxy_slot(torch.ops.aten.alias(value), self.tracer).proxy
 
 
-def _operation_and_index(node: torch.fx.Node) -> tuple[torch.fx.Node, int]:
+def operation_and_index(node: torch.fx.Node) -> tuple[torch.fx.Node, int]:
     """The node of an operation, and which of its results a node is."""
     if node.target is operator.getitem and isinstance(node.args[1], int):
         return node.args

@@ -286,7 +286,7 @@ def bincount(
     else:
         size = 0 if data.numel() == 0 else (data.max() + 1).item()
     low, high = (None if n is None else to_shape(n)[0] for n in (minlength, maxlength))
-    if low is not None and isinstance(low, int) and low == high:
+    if isinstance(low, int) and low == high:
         size = low  # whatever the values are, so that a graph knows it
     else:
         size = size if low is None else torch.sym_max(size, low)
