@@ -16,7 +16,7 @@ from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
 from torchtf.core.variable import Variable
-from torchtf.function import failures, reuse, staged
+from torchtf.function import failures, reuse, shortcuts, staged
 from torchtf.function.function_type import FunctionType, pretty
 from torchtf.function.runner import compile_graph
 from torchtf.function.trace import Traced
@@ -68,7 +68,9 @@ class ConcreteFunction:
         self._count = len(output_specs)
         self._single = output_template is _LEAF
         self._input_specs = input_specs
-        self._run = compile_graph(self.graph_module, in_place=reuse.plan(self.graph_module.graph))
+        known = shortcuts.plan(self.graph_module)
+        in_place = reuse.plan(self.graph_module.graph, known)
+        self._run = compile_graph(self.graph_module, in_place=in_place, shortcuts=known)
         self._replay = None
         self._fits = traced.fits if for_sizes is not None else None
         self._for_sizes = for_sizes
@@ -301,6 +303,7 @@ class ConcreteFunction:
                 results = self._run_recorded(*inputs)
             except Exception as e:
                 self._raise(e)
+            self._write(results)
         else:
             enabled = torch.is_grad_enabled()
             torch._C._set_grad_enabled(False)
@@ -308,15 +311,19 @@ class ConcreteFunction:
                 results = self._run(*inputs)
             except Exception as e:
                 self._raise(e)
+            else:
+                self._write(results)
             finally:
                 torch._C._set_grad_enabled(enabled)
-        count = self._count
-        if self._written:
-            for owner, value in zip(self._written, results[count:], strict=True):
-                owner._trace_set(value.detach() if value.requires_grad else value)
         if self._single:
             return wrap(results[0])
-        return fill(self._output_template, map(wrap, results[:count]))
+        return fill(self._output_template, map(wrap, results[: self._count]))
+
+    def _write(self, results: list) -> None:
+        """Gives the variables that the graph assigns to their new values."""
+        if self._written:
+            for owner, value in zip(self._written, results[self._count :], strict=True):
+                owner._trace_set(value.detach() if value.requires_grad else value)
 
     def _raise(self, error: Exception) -> NoReturn:
         """Raises what a run of the graph raised, in TensorFlow's form."""

@@ -137,7 +137,9 @@ def _failed(error: Exception):
         if step.tb_frame.f_code.co_filename == GENERATED:
             node = step.tb_frame.f_globals["_nodes"].get(step.tb_lineno)
             if node is not None:
-                found = node, step.tb_frame.f_locals
+                values, known = step.tb_frame.f_locals, step.tb_frame.f_globals["_known"]
+                shown = {a: values.get(b) if type(b) is str else b for a, b in known.items()}
+                found = node, {**values, **shown}
         step = step.tb_next
     return found
 

@@ -12,7 +12,8 @@ result and the time to touch it, which for elementwise ops on large tensors is m
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
@@ -61,12 +62,16 @@ class _Memory:
         self.last: torch.fx.Node | None = None
 
 
-def plan(graph: torch.fx.Graph) -> dict[torch.fx.Node, tuple[Callable, int]]:
+def plan(
+    graph: torch.fx.Graph, shortcuts: Mapping[torch.fx.Node, Any] | None = None
+) -> dict[torch.fx.Node, tuple[Callable, int]]:
     """The nodes that may reuse an operand: the in-place function, and the position of the operand.
 
     Args:
         graph: a traced graph, free of dead code.
+        shortcuts: what `shortcuts.plan` found in it: constants outlive a run.
     """
+    constants = {n for n, v in (shortcuts or {}).items() if isinstance(v, torch.Tensor)}
     # the rank of its result depends on open sizes, so what looks alike in the trace may differ
     if any(n.target is _aten.squeeze.default for n in graph.nodes):
         return {}
@@ -75,7 +80,7 @@ def plan(graph: torch.fx.Graph) -> dict[torch.fx.Node, tuple[Callable, int]]:
     for node in graph.nodes:
         for used in node.all_input_nodes:
             memory[used].last = node
-        memory[node] = _memory_of(node, memory, parts)
+        memory[node] = _Memory(own=False) if node in constants else _memory_of(node, memory, parts)
     found = {}
     for node in graph.nodes:
         if node.target not in _IN_PLACE or node.kwargs:

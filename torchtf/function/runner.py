@@ -91,23 +91,34 @@ _WITH_NUMBER = {
 class _Writer:
     """Generates the source of the function that runs a graph."""
 
-    def __init__(self, module: torch.fx.GraphModule, replay: bool, in_place: dict):
+    def __init__(self, module: torch.fx.GraphModule, replay: bool, in_place: dict, shortcuts: dict):
         self.module = module
         self.replay = replay
         self.in_place = in_place
+        self.shortcuts = shortcuts
         self.scope: dict = {"_getitem": operator.getitem}
         self.lines: list[str] = []
         self.scope["_nodes"] = self.nodes = {}  # line of the source -> the node it computes
+        # values without a local of their own, for who looks at the locals of a run that failed
+        self.scope["_known"] = {
+            n.name: v.name if isinstance(v, torch.fx.Node) else v for n, v in shortcuts.items()
+        }
 
     def bind(self, value, stem: str) -> str:
         name = f"_{stem}{len(self.scope)}"
         self.scope[name] = value
         return name
 
+    def constant(self, value: torch.Tensor) -> str:
+        name = f"_k{id(value)}"
+        self.scope[name] = value
+        return name
+
     def text(self, value) -> str:
         """The source text of an argument."""
         if isinstance(value, torch.fx.Node):
-            return value.name
+            value = self.shortcuts.get(value, value)
+            return value.name if isinstance(value, torch.fx.Node) else self.constant(value)
         if isinstance(value, (list, tuple)):
             items = ", ".join(self.text(v) for v in value)
             if isinstance(value, list):
@@ -126,12 +137,16 @@ class _Writer:
         nodes = list(self.module.graph.nodes)
         inputs = [n.name for n in nodes if n.op == "placeholder"]
         self.values = set(inputs)
-        last_use: dict[torch.fx.Node, torch.fx.Node] = {}
-        for node in nodes:
+        self.last_use: dict[torch.fx.Node, torch.fx.Node] = {}
+        for node in reversed(nodes):
+            if node in self.shortcuts or self._is_idle(node):
+                continue
             for used in node.all_input_nodes:
-                last_use[used] = node
+                value = self.shortcuts.get(used, used)
+                if isinstance(value, torch.fx.Node):
+                    self.last_use.setdefault(value, node)
         dying: dict[torch.fx.Node, list[str]] = {}
-        for used, user in last_use.items():
+        for used, user in self.last_use.items():
             dying.setdefault(user, []).append(used.name)
         for node in nodes:
             if node.op == "get_attr":
@@ -141,7 +156,8 @@ class _Writer:
                 if not isinstance(owner, torch.fx.GraphModule):
                     self.scope[node.name] = owner
             elif node.op == "call_function":
-                self._call(node, dying)
+                if node not in self.shortcuts and not self._is_idle(node):
+                    self._call(node, dying)
             elif node.op == "output":
                 found = node.args[0]
                 found = found if isinstance(found, torch.fx.Node) else list(found)
@@ -151,6 +167,11 @@ class _Writer:
         source = f"def _run({', '.join(inputs)}):\n" + "\n".join(self.lines)
         exec(compile(source, GENERATED, "exec"), self.scope)
         return self.scope["_run"]
+
+    def _is_idle(self, node) -> bool:
+        """Whether a node was of use only to nodes that shortcuts leave out."""
+        unused = node.users and node not in self.last_use and node.op == "call_function"
+        return bool(self.shortcuts and unused and not staged.has_effect(node))
 
     def _arguments(self, node) -> tuple:
         args = self._with_cheap_number(node)
@@ -190,14 +211,17 @@ class _Writer:
         self.lines.append(f"    {node.name} = {value}")
         self.values.add(node.name)
         dead = [n for n in dying.get(node, ()) if n in self.values]
-        if not node.users:
+        if node not in self.last_use:
             dead.append(node.name)
         if dead:
             self.lines.append(f"    {' = '.join(dead)} = None")
 
 
 def compile_graph(
-    module: torch.fx.GraphModule, replay: bool = False, in_place: dict | None = None
+    module: torch.fx.GraphModule,
+    replay: bool = False,
+    in_place: dict | None = None,
+    shortcuts: dict | None = None,
 ) -> Callable:
     """The Python function that runs `module`: takes its inputs, returns the list of its outputs.
 
@@ -205,8 +229,9 @@ def compile_graph(
         module: a traced graph.
         replay: whether the function is to run on stand-ins, to make the graph part of another.
         in_place: what `reuse.plan` found, for runs that autograd does not record.
+        shortcuts: what `shortcuts.plan` found, for the same.
     """
-    return _Writer(module, replay, in_place or {}).write()
+    return _Writer(module, replay, in_place or {}, shortcuts or {}).write()
 
 
 def run_nodes(root: torch.nn.Module, node: torch.fx.Node, input_value: Callable):

@@ -62,16 +62,17 @@ class Capture:
         node: its placeholder.
         fake: its stand-in.
         mutated: whether the graph changes it in place.
+        is_variable: whether the owner is a variable.
     """
 
     owner: Any
     node: torch.fx.Node
     fake: torch.Tensor
     mutated: bool = False
+    is_variable: bool = dataclasses.field(init=False)
 
-    @property
-    def is_variable(self) -> bool:
-        return hasattr(self.owner, "_trace_get")
+    def __post_init__(self):
+        self.is_variable = hasattr(self.owner, "_trace_get")
 
     def get(self) -> torch.Tensor:
         """The tensor to run the graph with now."""

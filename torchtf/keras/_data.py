@@ -178,4 +178,5 @@ def get_torch_dataloader(self: Any) -> Iterator[Any]:
 
 @replaces(TorchEpochIterator, "_get_iterator")
 def _get_iterator(self: Any) -> Iterator[Any]:
-    return map(inward, iter(self.data_adapter.get_torch_dataloader()))
+    batches = iter(self.data_adapter.get_torch_dataloader())
+    return batches if isinstance(self.data_adapter, DatasetAdapter) else map(inward, batches)

@@ -129,12 +129,12 @@ def _remember(self: Any) -> None:
 
 def strategy_of(model: Any) -> Any:
     """The strategy with several replicas that a model or metric was made under, or None."""
-    return getattr(model, "_distribute_strategy", None)
+    return vars(model).get("_distribute_strategy")
 
 
 def server_strategy_of(model: Any) -> Any:
     """The `ParameterServerStrategy` that a model was made under, or None."""
-    return getattr(model, "_server_strategy", None)
+    return vars(model).get("_server_strategy")
 
 
 def in_replica(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -224,11 +224,13 @@ class _Batches:
     _INTERVAL = 0.05
 
     def __init__(self, callbacks: CallbackList, kind: str) -> None:
-        hooks = _BATCH_HOOKS[kind]
-        listening = [c for c in callbacks.callbacks if self._listens(c, hooks)]
-        self._all = bool(listening) or type(callbacks) is not CallbackList
-        self._callbacks = callbacks
-        self._bars = [c for c in callbacks.callbacks if isinstance(c, ProgbarLogger)]
+        known = type(callbacks) is CallbackList
+        all_of_them = callbacks.callbacks if known else [callbacks]
+        self._bars = [c for c in all_of_them if type(c) is ProgbarLogger]
+        heard = [c for c in all_of_them if not known or self._listens(c, _BATCH_HOOKS[kind])]
+        # Not through CallbackList's thread: callbacks see batches one at a time, in order.
+        self._begins = [getattr(c, f"on_{kind}_batch_begin") for c in heard]
+        self._ends = [getattr(c, f"on_{kind}_batch_end") for c in heard]
         self._kind = kind
         self._due = 0.0
 
@@ -239,16 +241,15 @@ class _Batches:
         return any(not is_default(getattr(callback, hook)) for hook in hooks)
 
     def begin(self, step: int) -> None:
-        if self._all:
-            getattr(self._callbacks, f"on_{self._kind}_batch_begin")(step)
+        for hook in self._begins:
+            hook(step, logs={})
 
     def end(self, step: int, logs: dict[str, Any]) -> None:
-        if self._all:
-            # Not through CallbackList's thread: callbacks see batches one at a time, in order.
+        if self._ends:
             logs = _Logs(logs) if self._kind != "predict" else logs
-            for callback in self._callbacks.callbacks:
-                getattr(callback, f"on_{self._kind}_batch_end")(step, logs=logs)
-        elif self._bars:
+            for hook in self._ends:
+                hook(step, logs=logs)
+        if self._bars:
             now = time.time()
             if now >= self._due:
                 self._due = now + self._INTERVAL

@@ -78,8 +78,7 @@ def _trace_get(self: Any) -> torch.Tensor:
 
 
 def _trace_set(self: Any, value: torch.Tensor) -> None:
-    with torch.no_grad():
-        self._value.copy_(value)
+    self._value.detach().copy_(value)
 
 
 def _copy_on_read(self: Any, data: torch.Tensor) -> torch.Tensor:
