@@ -62,6 +62,9 @@ def _unseed() -> None:
     from torchtf.random import _seeds
 
     _seeds.state.seed = _seeds.state.op_seeds = None
+    keras = sys.modules.get("keras.src.backend.common.global_state")
+    if keras is not None:
+        keras.set_global_attribute("global_random_seed", None)
     context = sys.modules.get("tensorflow.python.eager.context")
     if context is not None:
         context.context()._seed = None

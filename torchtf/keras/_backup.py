@@ -1,12 +1,14 @@
 """`BackupAndRestore` that goes on exactly where training was, also in the middle of an epoch.
 
 Contract:
-- Beside weights and optimizer a backup holds the random states (torch's, NumPy's, Python's) and
-  the batches of the epoch that are done. A training that was killed and started again sees the
-  batches that it would have seen, in their order, and ends with the weights of an undisturbed one.
+- Beside weights and optimizer a backup holds the random states (torch's, NumPy's, Python's, those
+  of the model's `SeedGenerator`s) and the batches of the epoch that are done. A training that was
+  killed and started again sees the batches that it would have seen, in their order, and ends with
+  the weights of an undisturbed one.
 - The file is written under another name and renamed, so whatever moment a process is killed at,
   the backup is whole. What Keras keeps in training_metadata.json is in the file, too.
-- A `tf.data.Dataset` is started once for each epoch that is done, so that it shuffles as it would.
+- A `tf.data.Dataset` is started as often as in the epochs that are done, so that it shuffles as it
+  would.
 - With `steps_per_epoch` the data starts at its beginning, as in Keras.
 - The metrics of the epoch that was interrupted are those of its remaining batches.
 """
@@ -64,6 +66,11 @@ def _set_random_state(state: dict[str, Any]) -> None:
     random.setstate((version, tuple(numbers), gauss))
 
 
+def _generators(model: Any) -> list[Any]:
+    """The states of the seed generators of a model (those of dropout layers, say)."""
+    return [g.state for layer in model._flatten_layers() for g in layer._seed_generators]
+
+
 # ---- the callback -------------------------------------------------------------------------------
 
 
@@ -74,6 +81,7 @@ class _Position(NamedTuple):
     batches: int  # of that epoch, done
     at_epoch_begin: dict[str, Any]
     now: dict[str, Any]
+    generators: list[Any] = []  # the states of the model's seed generators
 
 
 def on_epoch_begin(self: Any, epoch: int, logs: Any = None) -> None:
@@ -113,8 +121,9 @@ def _save_model(self: Any) -> None:
             shutil.copy(path, previous)
     metadata = {"epoch": self._current_epoch, "batch": self._last_batch_seen}
     position = _Position(
-        self._current_epoch, self._batches_done, self._random_at_begin, _random_state()
-    )
+        self._current_epoch, self._batches_done, self._random_at_begin, _random_state(),
+        [np.asarray(state).tolist() for state in _generators(self.model)],
+    )  # fmt: skip
     new = os.path.join(self.backup_dir, "next.weights.h5")
     self.model.save_weights(new, overwrite=True)
     with h5py.File(new, "a") as file:
@@ -135,6 +144,8 @@ def _load_model(self: Any) -> None:
         with open(self._training_metadata_path, "w") as metadata:
             json.dump({"epoch": position.epoch, "batch": position.batches}, metadata)
         vars(self.model)["_resumed_position"] = position
+        for state, numbers in zip(_generators(self.model), position.generators, strict=False):
+            state.assign(numbers)
     _load(self)
 
 
@@ -147,10 +158,20 @@ def remaining(model: Any, iterator: Any) -> Any:
     return iterator if position is None else _remaining(iterator, position)
 
 
+def _iterators_before(iterator: Any, epoch: int) -> int:
+    """How many iterators of its dataset Keras' loop has made when an epoch begins.
+
+    It makes one as an epoch begins and one at its end, if it knows by then where the end is.
+    """
+    if iterator.steps_per_epoch:
+        return epoch
+    return 2 * epoch - (iterator.num_batches is None)
+
+
 def _remaining(iterator: Any, position: _Position) -> Iterator[Any]:
     if isinstance(iterator.data_adapter, DatasetAdapter):
-        for _ in range(position.epoch):
-            next(iter(iterator.data_adapter), None)
+        for _ in range(_iterators_before(iterator, position.epoch)):
+            iter(iterator.data_adapter)
     _set_random_state(position.at_epoch_begin)
     resumed = False
     for begin, end, data in iterator:

@@ -2,8 +2,11 @@
 
 Contract:
 - Batches are structures of torch tensors on the device that Keras computes on.
-- Arrays are shuffled by one permutation an epoch, from torch's default generator, and batched as
-  Keras does; unshuffled batches are views.
+- Arrays are shuffled and batched as Keras does on TensorFlow: after `tf.random.set_seed` in its
+  order, which is the same in each epoch, otherwise by torch's default generator. Unshuffled
+  batches are views.
+- The iterator of a dataset is made when Keras asks for it, as TensorFlow's: that moves the seeds
+  of a `shuffle` on.
 - A `tf.data.Dataset` gives `element_spec`, so a model is built without running the pipeline.
 """
 
@@ -25,6 +28,10 @@ from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
 from torchtf.keras._patch import own_attribute, replaces
 from torchtf.keras._side import inward
+from torchtf.random._draw import from_stream
+from torchtf.random._philox import from_op_seeds
+from torchtf.random._seeds import global_seed
+from torchtf.random._stateful import permutation_blocks
 
 
 def _is_dataset(x: Any) -> bool:
@@ -48,9 +55,8 @@ class DatasetAdapter(DataAdapter):
         self._class_weight = class_weight
 
     def __iter__(self) -> Iterator[Any]:
-        for batch in self._dataset:
-            batch = inward(batch)
-            yield self._weigh(batch) if self._class_weight is not None else batch
+        batches = map(inward, iter(self._dataset))
+        return batches if self._class_weight is None else map(self._weigh, batches)
 
     def _weigh(self, batch: Any) -> Any:
         x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(batch)
@@ -155,17 +161,34 @@ def _from_numpy(array: np.ndarray) -> torch.Tensor:
         return convert_to_tensor(array)
 
 
+def _permutations() -> Callable[[int], torch.Tensor]:
+    """Draws the permutations of an epoch, as a new `tf.random.shuffle` with op seed 0 does."""
+    seed = global_seed()
+    if seed is None:
+        return torch.randperm
+    stream = from_op_seeds(seed, 0)
+
+    def permutation(number: int) -> torch.Tensor:
+        nonlocal stream
+        drawn = from_stream(stream, "permutation", [number], torch.int64).cpu()
+        stream = stream.skip(permutation_blocks(number))
+        return drawn
+
+    return permutation
+
+
 def _array_batches(adapter: ArrayDataAdapter) -> Iterator[Any]:
     columns = _columns(adapter)
     number, size, shuffle = adapter._num_samples, adapter._batch_size, adapter._shuffle
-    order = torch.randperm(number) if shuffle and shuffle != "batch" else None
+    permutation = _permutations()
+    order = permutation(number) if shuffle and shuffle != "batch" else None
     for start in range(0, number, size):
         stop = min(start + size, number)
         index: Any = slice(start, stop)
         if order is not None:
             index = order[start:stop]
         elif shuffle == "batch":
-            index = torch.randperm(stop - start) + start
+            index = permutation(stop - start) + start
         yield tree.map_structure(
             operator.methodcaller("__call__", index), columns, none_is_leaf=False
         )

@@ -202,8 +202,13 @@ def shuffle(value, seed=None, name=None):
     return _gather_rows(value, _order(size, seed), name)
 
 
+def permutation_blocks(size) -> int:
+    """How many blocks of a stream a permutation of `size` elements takes."""
+    return -(-(size - 1) // 4)
+
+
 def _order(size, seed) -> torch.Tensor:
-    blocks = -(-(size - 1) // 4)
+    blocks = permutation_blocks(size)
     drawn = _seeded("RandomShuffle", "permutation", [size], blocks, torch.int64, seed)
     return drawn if drawn is not None else torch.randperm(size, device=device.current())
 
