@@ -1,13 +1,14 @@
 """Python functions as ops: `tf.py_function`, `tf.numpy_function`.
 
 * Eagerly the function is simply called. In a traced function the call becomes a node: Python runs
-  each time the graph does.
+  each time the graph does. The tensors that a ragged tensor is made of are put together again.
 * The shape of a node's results is unknown, as in TensorFlow, until `set_shape` tells it.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import traceback
 from collections.abc import Callable, Sequence
 
@@ -15,9 +16,9 @@ import numpy as np
 import torch
 
 from torchtf.core import arena, dtypes, errors, graph, nest, tape
-from torchtf.core.convert import convert_to_tensor
+from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
 from torchtf.core.shape import TensorShape
-from torchtf.core.specs import TensorSpec
+from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.core.tensor import to_numpy, wrap
 from torchtf.function import staged
 
@@ -30,13 +31,17 @@ _ERRORS = (
 )
 
 
+_numbers = itertools.count()
+
+
 class PythonCall(staged.Call):
     """A call of a Python function in a graph.
 
     Args:
         function: what the user gave.
-        arguments: which inputs are strings.
+        strings: which inputs are strings.
         specs: the spec of each result.
+        convert: makes an argument of the function of raw data.
     """
 
     def __init__(self, function, op, stateful, strings, specs, convert):
@@ -46,6 +51,7 @@ class PythonCall(staged.Call):
         self._strings = strings
         self._specs = specs
         self._convert = convert
+        self._token = f"pyfunc_{next(_numbers)}"
 
     def outputs(self, under_way, inputs):
         rank = inputs[0].dim() if inputs else 0
@@ -79,6 +85,11 @@ class PythonCall(staged.Call):
         return [arena.encode(r) if isinstance(r, np.ndarray) else r for r in results]
 
     @property
+    def count(self) -> int:
+        """How many results it has."""
+        return len(self._specs)
+
+    @property
     def function(self) -> Callable:
         """What the user gave."""
         return self._function
@@ -91,70 +102,74 @@ class PythonCall(staged.Call):
             function: what to call in place of the user's function.
         """
         try:
-            return self._call(inputs, function or self._function)
-        except errors.OpError:
-            raise
+            found = (function or self._function)(*[self._convert(x) for x in inputs])
+            fitted = self._fitted(found)
         except Exception as e:
             kind = next((k for t, k in _ERRORS if isinstance(e, t)), errors.UnknownError)
             text = f"{type(e).__name__}: {e}\n{traceback.format_exc()}"
             raise kind(None, None, text) from e
+        if len(fitted) != len(self._specs):
+            raise errors.InvalidArgumentError(
+                None, None,
+                f"{self._token} returns {len(fitted)} values, but expects to see "
+                f"{len(self._specs)} values.",
+            )  # fmt: skip
+        if self.op == "PyFunc":
+            self._check(fitted)
+        return [t._data for t in fitted]
 
     def record(self, wanted, values):
         hidden = tape.GradientTape(persistent=True)
         with hidden:
             return super().record(wanted, values)
 
-    def _call(self, inputs: Sequence, function: Callable) -> list:
-        """The results of the Python function as raw data of the promised types."""
-        found = function(*[self._convert(x) for x in inputs])
-        if not self._specs:
+    def _fitted(self, found) -> list:
+        """The results of the Python function as tensors."""
+        if not self._specs or found is None:
             return []
         found = list(found) if isinstance(found, (list, tuple)) else [found]
-        if len(found) != len(self._specs):
-            raise errors.InvalidArgumentError(
-                None, None,
-                f"{self.op} returns {len(self._specs)} values, but expects to see {len(found)} "
-                "values.",
-            )  # fmt: skip
-        return [self._fit(x, s) for x, s in zip(found, self._specs, strict=True)]
-
-    def _fit(self, value, spec):
-        if value is None:
-            value = 0
+        found = nest.flatten(found, expand_composites=True)
         if self.op == "PyFunc":
-            tensor = convert_to_tensor(np.asarray(value))
+            return [convert_to_tensor(np.asarray(x, order="C")) for x in found]
+        return [  # more than expected are left out, as TensorFlow does
+            convert_to_tensor(x, s.dtype) for x, s in zip(found, self._specs, strict=False)
+        ]
+
+    def _check(self, found: list) -> None:
+        for i, (tensor, spec) in enumerate(zip(found, self._specs, strict=True)):
             if tensor.dtype is not spec.dtype:
+                have, want = (KERNEL_NAMES.get(d.torch, d.name) for d in (tensor.dtype, spec.dtype))
                 raise errors.InvalidArgumentError(
                     None, None,
-                    f"0-th value returned by {self._function} is {tensor.dtype.name}, but expects "
-                    f"{spec.dtype.name}",
+                    f"{i}-th value returned by {self._token} is {have}, but expects {want}",
                 )  # fmt: skip
-            return tensor._data
-        if hasattr(value, "_data") and value.dtype is not spec.dtype:
-            from torchtf.math import cast
 
-            return cast(value, spec.dtype)._data
-        try:
-            return convert_to_tensor(value, spec.dtype)._data
-        except (TypeError, ValueError):
-            from torchtf.math import cast
 
-            return cast(convert_to_tensor(value), spec.dtype)._data
+def _eager(call: PythonCall, inputs: list) -> list:
+    """The flat results of a call outside any graph."""
+    try:
+        return [wrap(r) for r in call.call_python([x._data for x in inputs])]
+    except errors.OpError as e:
+        attributes = f"_Tin_{len(inputs)}_Tout_{call.count}"
+        raise errors.of_kernel(call.op, e.message, "", attributes, type(e)) from e.__cause__
 
 
 def _run(function, inp, Tout, op, stateful, convert, differentiable):
-    single = not isinstance(Tout, (list, tuple)) or isinstance(Tout, TensorSpec)
-    flat_specs = [
-        s if isinstance(s, TensorSpec) else TensorSpec(TensorShape(None), dtypes.as_dtype(s))
-        for s in nest.flatten(Tout)
+    several = isinstance(Tout, (list, tuple))
+    promised = [
+        s if isinstance(s, TypeSpec) else TensorSpec(TensorShape(None), dtypes.as_dtype(s))
+        for s in (Tout if several else [Tout])
     ]
-    inputs = [convert_to_tensor(x) for x in nest.flatten(inp, expand_composites=True)]
+    flat_specs = nest.flatten(promised, expand_composites=True)
+    arguments = list(inp)
+    flat = nest.flatten(arguments, expand_composites=True)
+    if len(flat) > len(arguments):
+        function = _of_composites(function, arguments)
+    inputs = [convert_to_tensor(x) for x in flat]
     strings = [x.dtype is dtypes.string for x in inputs]
     call = PythonCall(function, op, stateful, strings, flat_specs, convert)
     if graph.state.trace is None:
-        data = [x._data if differentiable or s else x._data.detach()
-                for x, s in zip(inputs, strings, strict=True)]  # fmt: skip
-        results = [wrap(r) for r in call.call_python(data)]
+        results = _eager(call, inputs)
     else:
         from torchtf.control_flow import raw
 
@@ -166,9 +181,19 @@ def _run(function, inp, Tout, op, stateful, convert, differentiable):
         results = [wrap(r) for r in found]
         for result in results:
             graph.state.trace.note(result, op)
-    if not flat_specs:
-        return None
-    return results[0] if single else nest.pack_sequence_as(Tout, results)
+        if not flat_specs:
+            return None
+    results = nest.pack_sequence_as(promised, results, expand_composites=True)
+    return results if several else results[0]
+
+
+def _of_composites(function: Callable, arguments: list) -> Callable:
+    """`function` of the tensors that its arguments are made of."""
+
+    def of_parts(*parts):
+        return function(*nest.pack_sequence_as(arguments, parts, expand_composites=True))
+
+    return of_parts
 
 
 def py_function(func=None, inp=None, Tout=None, name=None):
@@ -184,7 +209,8 @@ def py_function(func=None, inp=None, Tout=None, name=None):
     Gradients flow through what `func` computes with tensors.
 
     Raises:
-        InvalidArgumentError: if `func` returns another number of values.
+        InvalidArgumentError: if `func` raises a TypeError or ValueError, returns too few values, or
+            values of another dtype.
     """
     if func is None:
         return lambda f: _decorated(f, lambda inp: py_function(f, inp, Tout, name))
@@ -205,10 +231,15 @@ def numpy_function(func=None, inp=None, Tout=None, stateful: bool = True, name=N
     There is no gradient.
 
     Raises:
-        InvalidArgumentError: if `func` returns other dtypes or another number of values.
+        InvalidArgumentError: in a graph, if `func` raises, or returns other dtypes or another
+            number of values; eagerly it is simply called.
     """
     if func is None:
         return lambda f: _decorated(f, lambda inp: numpy_function(f, inp, Tout, stateful, name))
+    if graph.state.trace is None:  # nothing but a call
+        found = func(*[np.array(x) for x in inp])
+        flat = [x if x is None else convert_to_tensor(x) for x in nest.flatten(found)]
+        return flat[0] if len(flat) == 1 else flat
     return _run(func, inp, Tout, "PyFunc", stateful, _as_numpy, False)
 
 

@@ -77,13 +77,12 @@ def _check_condition(cond, where: str) -> None:
         )
 
 
-class _MissingReturn(ValueError):
-    """One branch returns, the other does not."""
+_NO_RETURN = " branch must also have a return statement."
 
 
 def _undefined(name, value, where):
     if name in ("retval_", "do_return") or isinstance(value, UndefinedReturnValue):
-        return _MissingReturn(f"the {where} branch must also have a return statement.")
+        return ValueError(f"the {where}{_NO_RETURN}")
     return ValueError(f"'{name}' must also be initialized in the {where} branch")
 
 
@@ -275,7 +274,9 @@ def _with_definitions(initial, body, get_state, set_state, symbol_names):
         return initial
     try:
         specs = _specs_after_one_iteration(initial, body, get_state, set_state)
-    except _MissingReturn:
+    except ValueError as e:
+        if not str(e).endswith(_NO_RETURN):
+            raise
         specs = [None] * len(initial)
     state = list(initial)
     for i in missing:

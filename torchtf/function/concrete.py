@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -17,7 +17,7 @@ from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
 from torchtf.core.variable import Variable
 from torchtf.function import failures, reuse, shortcuts, staged
-from torchtf.function.function_type import FunctionType, pretty
+from torchtf.function.function_type import FunctionType, nameless, pretty
 from torchtf.function.runner import compile_graph
 from torchtf.function.trace import Traced
 from torchtf.function.variable_arguments import Argument, VariableSpec
@@ -55,6 +55,7 @@ class ConcreteFunction:
         for_sizes: BySizes | None = None,
         variables: Sequence[Variable] = (),
         for_variables: Callable[[list], ConcreteFunction] | None = None,
+        given_names: Collection[str] = (),
     ):
         self.name = name
         self._traced = traced
@@ -77,6 +78,7 @@ class ConcreteFunction:
         self._records = staged.has_records(self.graph_module)
         self._arguments = variables
         self._for_variables = for_variables
+        self._given_names = given_names
         if variables:
             self._bound: tuple = ((), None)  # the variables of the last call, the graph on them
             self.call_flat = self._call_on_variables
@@ -161,10 +163,15 @@ class ConcreteFunction:
     @functools.cached_property
     def function_type(self) -> FunctionType:
         """The types of the arguments and results."""
-        args, kwargs = self.structured_input_signature
+
+        def named(spec):  # the names that come from a place are none of the type
+            return spec if getattr(spec, "name", None) in self._given_names else nameless(spec)
+
+        args, kwargs = nest.map_structure(named, self.structured_input_signature)
         owners = [c.owner for c in self._captured]
         return FunctionType(
-            dict(zip(self._parameters, args, strict=False)), kwargs, self.output_signature,
+            dict(zip(self._parameters, args, strict=False)), kwargs,
+            nest.map_structure(nameless, self.output_signature),
             {id(owner): TensorSpec(owner.shape, owner.dtype) for owner in owners},
         )  # fmt: skip
 

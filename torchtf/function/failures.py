@@ -84,14 +84,15 @@ def translated(error: Exception, function_name: str) -> Exception | None:
     while "tf_name" not in node.meta and "tf_owner" in node.meta:
         node = node.meta["tf_owner"]
     name = node.meta.get("tf_name") or node.name
+    place = f"\t [[{{{{node {name}}}}}]] [Op:{function_name}]"
+    if "<" in function_name:  # of a lambda: TensorFlow's pattern for names of functions misses it
+        lines = [f"{{{{function_node {function_name}}}}} {message}", place]
+        return kind(None, None, "\n".join(lines))
     lines = [_HEAD, "", f"Detected at node {name} defined at (most recent call last):"]
-    for place in reversed(node.meta.get("tf_frames", ())):
-        filename, line, function = _original(*place)
+    for frame in reversed(node.meta.get("tf_frames", ())):
+        filename, line, function = _original(*frame)
         lines += [f'  File "{filename}", line {line}, in {function}', ""]
-    lines += [
-        message,
-        f"\t [[{{{{node {name}}}}}]] [Op:{function_name}]",
-    ]
+    lines += [message, place]
     return kind(getattr(error, "node_def", None), getattr(error, "op", None), "\n".join(lines))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from typing import Any
 
 from torchtf.core import nest
@@ -22,23 +23,25 @@ class _Constraint:
 
 def pretty(value) -> str:
     """A part of a signature in TensorFlow's notation of types."""
-    if isinstance(value, TensorSpec):
-        return repr(_nameless(value))
-    if isinstance(value, VariableSpec):
+    if isinstance(value, (TensorSpec, VariableSpec)):
         return repr(value)
     if isinstance(value, dict):
         return f"Dict[{', '.join(f'[{k!r}, {pretty(v)}]' for k, v in value.items())}]"
     if isinstance(value, (list, tuple)):
         kind = "List" if isinstance(value, list) else "Tuple"
         return f"{kind}[{', '.join(map(pretty, value))}]"
-    return "None" if value is None else f"Literal[{value!r}]"
+    try:
+        return f"Weakref[{weakref.ref(value)!r}])"  # the bracket too many is TensorFlow's
+    except TypeError:
+        return f"Literal[{value!r}]"
 
 
 def _constraint(value) -> Any:
-    return _nameless(value) if isinstance(value, TensorSpec) else _Constraint(pretty(value))
+    return value if isinstance(value, TensorSpec) else _Constraint(pretty(value))
 
 
-def _nameless(value):
+def nameless(value):
+    """A spec without its name; all else as it is."""
     return TensorSpec(value.shape, value.dtype) if isinstance(value, TensorSpec) else value
 
 
@@ -77,9 +80,9 @@ class FunctionType(inspect.Signature):
                 for kind, named in zip(kinds, (positional, keyword_only), strict=True)
                 for name, value in named.items()
             ],
-            return_annotation=_constraint(output),
+            return_annotation=_Constraint("None") if output is None else _constraint(output),
         )
-        self.output = nest.map_structure(_nameless, output)
+        self.output = output
         self.captures = captures
         self.flat_inputs = _specs([*positional.values(), *keyword_only.values()])
         self.flat_outputs = _specs(output)
@@ -98,4 +101,4 @@ class FunctionType(inspect.Signature):
 
 def _specs(structure) -> list[TensorSpec]:
     leaves = nest.flatten(structure, expand_composites=True)
-    return [_nameless(leaf) for leaf in leaves if isinstance(leaf, TensorSpec)]
+    return [leaf for leaf in leaves if isinstance(leaf, TensorSpec)]

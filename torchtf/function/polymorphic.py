@@ -17,10 +17,11 @@ from torchtf.core.convert import convert_to_tensor
 from torchtf.core.errors import InaccessibleTensorError
 from torchtf.core.log import get_logger
 from torchtf.core.shape import TensorShape
-from torchtf.core.specs import TensorSpec
+from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
 from torchtf.function import signature, variable_arguments
 from torchtf.function.concrete import BySizes, ConcreteFunction, template_of
+from torchtf.function.function_type import pretty
 
 _run_eagerly = False
 
@@ -71,6 +72,7 @@ class Function:
         functools.update_wrapper(self, python_function, updated=())
         self._signature = inspect.signature(python_function)
         if input_signature is not None:
+            _check_specs(input_signature)
             self._signature = _without_variadic(self._signature, len(input_signature))
         self._parameter_names = list(self._signature.parameters)
         kinds = {p.kind for p in self._signature.parameters.values()}
@@ -151,8 +153,6 @@ class Function:
     def _check_signature(self, specs):
         if specs is None:
             return None
-        if not isinstance(specs, (list, tuple)):
-            raise TypeError(f"input_signature must be either a tuple or a list, got {type(specs)}.")
         names = [
             n for n, p in self._signature.parameters.items()
             if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
@@ -256,9 +256,11 @@ class Function:
         parameters = []
         for p in self._signature.parameters.values():
             if p.name in specs:
-                parameters.append(p.replace(annotation=_Verbatim(specs[p.name])))
+                parameters.append(p.replace(annotation=_Verbatim(pretty(specs[p.name]))))
             elif p.default is not p.empty:
-                parameters.append(p.replace(default=_Verbatim("<captured_default_value>")))
+                default = _Verbatim("<captured_default_value>")
+                fixed = p.empty if not specs else _Verbatim(pretty(p.default))
+                parameters.append(p.replace(default=default, annotation=fixed))
             else:
                 parameters.append(p)
         return TypeError(
@@ -299,6 +301,7 @@ class Function:
         for i, want in enumerate(self._input_signature):
             flat_specs = nest.flatten(want, True)
             nested = nest.is_nested(want) or nest.is_composite_spec(want)
+            _check_structure(values[i], want)
             _check_composites(values[i], want)
             try:
                 flat = nest.flatten(values[i], True) if nested else [values[i]]
@@ -312,6 +315,11 @@ class Function:
             fitted = [self._fit(v, s) for v, s in zip(flat, flat_specs, strict=True)]
             leaves.extend(fitted)
             out[i] = nest.pack_sequence_as(want, fitted, True) if nested else fitted[0]
+        for name, value in zip(self._parameter_names[len(self._input_signature) :],
+                               values[len(self._input_signature) :], strict=True):  # fmt: skip
+            default = self._defaults[name]  # what the signature leaves out stays as it is
+            if value is not default and value != default:
+                raise _Misfit(f"Can not cast {value!r} to {pretty(default)}")
         return tuple(out)
 
     def _fit(self, value, spec):
@@ -505,6 +513,18 @@ class Function:
         return found if isinstance(found, ConcreteFunction) else None
 
 
+def _check_specs(specs) -> None:
+    """Raises TypeError unless an input signature is a sequence of (nested) specs."""
+    if not isinstance(specs, (list, tuple)):
+        raise TypeError(f"input_signature must be either a tuple or a list, got {type(specs)}.")
+    wrong = [s for s in nest.flatten(list(specs)) if not isinstance(s, TypeSpec)]
+    if wrong:
+        raise TypeError(
+            "input_signature must be a possibly nested sequence of TensorSpec objects, got invalid "
+            f"args {wrong} with types {[type(s) for s in wrong]}."
+        )
+
+
 def _without_variadic(sig: inspect.Signature, count: int) -> inspect.Signature:
     """The signature of a function whose `count` leading arguments are known.
 
@@ -533,11 +553,11 @@ class _Misfit(Exception):
 class _Verbatim:
     """A part of a printed signature."""
 
-    def __init__(self, value):
+    def __init__(self, value: str):
         self._value = value
 
     def __repr__(self):
-        return self._value if isinstance(self._value, str) else repr(self._value)
+        return self._value
 
 
 class _WeakMethod:
@@ -632,6 +652,15 @@ def _with_rank_of(spec, value):
             return spec
         return TensorSpec([None] * value.shape.rank, spec.dtype, spec.name)
     return spec
+
+
+def _check_structure(value, want) -> None:
+    """Raises `_Misfit` unless dicts have the keys, and tuples are tuples, of the signature."""
+    if isinstance(want, dict):
+        if isinstance(value, dict) and value.keys() != want.keys():
+            raise _Misfit(f"{value!r} has different keys with the TraceType {pretty(want)}.")
+    elif isinstance(want, tuple) and not isinstance(value, tuple):
+        raise _Misfit(f"Can not cast {value!r} to tuple type.")
 
 
 def _check_composites(value, want):
@@ -731,7 +760,11 @@ def trace_concrete(
     names = list(sig.parameters)
     specs: list[TensorSpec] = []
 
+    given_names: set[str] = set()
+
     def collect(leaf, path):
+        if isinstance(leaf, TensorSpec) and leaf.name:
+            given_names.add(leaf.name)
         specs.append(signature.spec_of(leaf, path))
         return specs[-1]
 
@@ -790,6 +823,7 @@ def trace_concrete(
         name, traced, names[:count_positional] + more_names, (signature_args, signature_kwargs),
         outputs["template"], outputs["specs"], specs,
         by_sizes(make_function, name, sig, args, jit_compile), variables, for_variables,
+        given_names,
     )  # fmt: skip
     if jit_compile or jit_compile is None:
         from torchtf.function import jit
