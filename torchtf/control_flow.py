@@ -95,7 +95,7 @@ def cond(pred, true_fn: Callable | None = None, false_fn: Callable | None = None
         raise TypeError("'false_fn' must be callable.")
     if not is_staged(pred):
         return true_fn() if pred else false_fn()
-    return staged_cond(pred, true_fn, false_fn, _check_branches)
+    return staged_cond(pred, true_fn, false_fn, _check_branches, name or "cond")
 
 
 def _check_branches(true, false):
@@ -117,7 +117,7 @@ def _check_branches(true, false):
             raise fail(f"{a} and {b} have different types")
 
 
-def staged_cond(pred, true_fn: Callable, false_fn: Callable, check: Callable):
+def staged_cond(pred, true_fn: Callable, false_fn: Callable, check: Callable, name: str = "cond"):
     """A condition inside a trace; `check` compares the two results, structures of tensors."""
     from torchtf.function.control import join_branches, trace_branch
 
@@ -138,15 +138,19 @@ def staged_cond(pred, true_fn: Callable, false_fn: Callable, check: Callable):
 
         return run
 
-    subs = [
-        trace_branch(branch(f), n) for f, n in ((true_fn, "true_graph"), (false_fn, "false_graph"))
-    ]
+    with graph.state.trace.scope_of(name):
+        subs = [
+            trace_branch(branch(f), n)
+            for f, n in ((true_fn, "true_graph"), (false_fn, "false_graph"))
+        ]
     check(*results)
     found = join_branches(graph.state.trace, _predicate(pred), subs)
-    return _pack(results[0], _wrapped(found, _flat(results[0]), "If"))
+    return _pack(results[0], _wrapped(found, _flat(results[0]), "If", name))
 
 
-def _wrapped(data: Sequence[torch.Tensor], like: Sequence[Tensor], op: str) -> list[Tensor]:
+def _wrapped(
+    data: Sequence[torch.Tensor], like: Sequence[Tensor], op: str, name: str | None = None
+) -> list[Tensor]:
     """Raw results as tensors of the dtypes of others."""
     made = []
     for x, model in zip(data, like, strict=True):
@@ -154,7 +158,7 @@ def _wrapped(data: Sequence[torch.Tensor], like: Sequence[Tensor], op: str) -> l
         tensor._dtype = model._dtype if type(model) is SymbolicTensor else None
         if model.dtype is dtypes.string:
             tensor._dtype = dtypes.string
-        graph.state.trace.note(tensor, op)
+        graph.state.trace.note(tensor, op, name)
         made.append(tensor)
     return made
 
@@ -304,7 +308,9 @@ def while_loop(
         raise ValueError("'loop_vars' must be provided.")
     if graph.state.trace is None:
         return _python_while(cond, body, loop_vars, maximum_iterations)
-    result = _graph_while(cond, body, loop_vars, shape_invariants, maximum_iterations)
+    result = _graph_while(
+        cond, body, loop_vars, shape_invariants, maximum_iterations, name or "while"
+    )
     return result if back_prop else _without_gradient(result)
 
 
@@ -323,7 +329,7 @@ def _python_while(cond, body, loop_vars, maximum_iterations):
     )
 
 
-def _graph_while(cond, body, loop_vars, shape_invariants, maximum_iterations):
+def _graph_while(cond, body, loop_vars, shape_invariants, maximum_iterations, name):
     opened = None
     if shape_invariants is not None:
         _same_nesting(loop_vars, shape_invariants)
@@ -346,9 +352,13 @@ def _graph_while(cond, body, loop_vars, shape_invariants, maximum_iterations):
         if opened is not None:
             opened = [TensorShape([])] + opened
         zero = convert_to_tensor(0, dtype=limit.dtype)
-        result = staged_while(cond, body, [zero, *loop_vars], opened, _loop_errors(loop_vars, 1))
+        result = staged_while(
+            cond, body, [zero, *loop_vars], opened, _loop_errors(loop_vars, 1), name or "while"
+        )
         return _retyped(structure, result[1:])
-    result = staged_while(cond, body, list(loop_vars), opened, _loop_errors(loop_vars))
+    result = staged_while(
+        cond, body, list(loop_vars), opened, _loop_errors(loop_vars), name or "while"
+    )
     return _retyped(loop_vars, result)
 
 
@@ -400,7 +410,9 @@ def _loop_errors(loop_vars, skipped: int = 0):
     return Errors
 
 
-def staged_while(cond: Callable, body: Callable, state: list, invariants, fail) -> list:
+def staged_while(
+    cond: Callable, body: Callable, state: list, invariants, fail, name: str = "while"
+) -> list:
     """A loop inside a trace.
 
     Args:
@@ -409,6 +421,7 @@ def staged_while(cond: Callable, body: Callable, state: list, invariants, fail) 
         state: structures of tensors.
         invariants: a shape or spec for each tensor of the state, or None.
         fail: makes the errors, see `_loop_errors`.
+        name: a name for the op.
     """
     from torchtf.function.control import ShapeChange, stage_while
 
@@ -436,10 +449,11 @@ def staged_while(cond: Callable, body: Callable, state: list, invariants, fail) 
         return [raw(x) for x in tensors]
 
     try:
-        found = stage_while(test, step, initial, open_sizes)
+        with graph.state.trace.scope_of(name):
+            found = stage_while(test, step, initial, open_sizes)
     except ShapeChange as e:
         raise fail.shape(e.index, flat[e.index], e.before, e.after) from None
-    return _pack(state, _wrapped(found, flat, "While"))
+    return _pack(state, _wrapped(found, flat, "While", name))
 
 
 def _flat_specs(invariants, state) -> list:

@@ -301,8 +301,13 @@ def assert_rank(x, rank, message=None, name=None):
         ValueError: if it is another.
     """
     x = convert_to_tensor(x)
+    if x.shape.rank is None or type(rank) is SymbolicTensor:
+        return _assert_rank_later(
+            x, rank, "equal", "must have rank", message, name or "assert_rank"
+        )
     if x.shape.rank != int(rank):
         raise _rank_error(x, int(rank), message)
+    return None
 
 
 def assert_rank_at_least(x, rank, message=None, name=None):
@@ -312,8 +317,18 @@ def assert_rank_at_least(x, rank, message=None, name=None):
         ValueError: if there are fewer.
     """
     x = convert_to_tensor(x)
+    if x.shape.rank is None or type(rank) is SymbolicTensor:
+        return _assert_rank_later(
+            x,
+            rank,
+            "greater_equal",
+            "must have rank at least",
+            message,
+            name or "assert_rank_at_least",
+        )
     if x.shape.rank < int(rank):
         raise _rank_error(x, f"at least {int(rank)}", message)
+    return None
 
 
 def assert_rank_in(x, ranks, message=None, name=None):
@@ -323,9 +338,31 @@ def assert_rank_in(x, ranks, message=None, name=None):
         ValueError: if it is not.
     """
     x = convert_to_tensor(x)
+    ranks = tuple(ranks)
+    if x.shape.rank is None or any(type(r) is SymbolicTensor for r in ranks):
+        return _assert_rank_later(
+            x, ranks, "in", "must have rank in", message, name or "assert_rank_in"
+        )
     ranks = tuple(int(r) for r in ranks)
     if x.shape.rank not in ranks:
         raise _rank_error(x, f"in {ranks}", message)
+    return None
+
+
+def _assert_rank_later(x, rank, how: str, text: str, message, name: str):
+    """The check of a rank that only the run of the graph tells, or against a tensor."""
+    import torchtf as tf
+
+    with name_scope(name):
+        found = tf.rank(x)
+        if how == "in":
+            wanted = [convert_to_tensor(r, dtype=dtypes.int32) for r in rank]
+            fits = tf.reduce_any(tf.equal(found, tf.stack(wanted)))
+        else:
+            wanted = [rank]
+            fits = getattr(tf.math, how)(found, rank)
+        data = [f"{message}.  " if message else "", f"Tensor {x.name} {text}", *wanted]
+        return Assert(fits, [*data, "Received shape: ", tf.shape(x)])
 
 
 def assert_scalar(tensor, message=None, name=None):

@@ -106,7 +106,7 @@ class PythonCall(staged.Call):
             fitted = self._fitted(found)
         except Exception as e:
             kind = next((k for t, k in _ERRORS if isinstance(e, t)), errors.UnknownError)
-            text = f"{type(e).__name__}: {e}\n{traceback.format_exc()}"
+            text = f"{type(e).__name__}: {e}\n{traceback.format_exc()}\n"
             raise kind(None, None, text) from e
         if len(fitted) != len(self._specs):
             raise errors.InvalidArgumentError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 
@@ -303,3 +304,29 @@ def test_batches_behind_a_filter_come_many_at_a_time():
     assert sum(sizes) == 105
     assert len(sizes) < 20
     assert values(dataset.unbatch()) == list(range(0, 10_000, 3))
+
+
+@pytest.mark.parametrize(
+    "name", ["map", "parallel", "flat_map", "filter", "chain", "host", "batched"]
+)
+def test_errors_of_functions_name_the_transformation_and_its_place(name):
+    def pipeline(tf, bad):
+        D = tf.data.Dataset.range(4)
+        return {
+            "map": lambda: D.map(bad),
+            "parallel": lambda: D.map(bad, num_parallel_calls=2).prefetch(1),
+            "flat_map": lambda: D.flat_map(lambda x: tf.data.Dataset.from_tensors(bad(x))),
+            "filter": lambda: D.filter(lambda x: bad(x) > 0),
+            "chain": lambda: D.map(bad).repeat(2).shuffle(3),
+            "host": lambda: D.map(lambda x: tf.io.read_file("/no/such/file")),
+            "batched": lambda: D.map(bad).batch(2),
+        }[name]()
+
+    def message(tf):
+        with pytest.raises(tf.errors.OpError) as caught:
+            list(pipeline(tf, lambda x: 6 // (x - 2)))
+        return type(caught.value).__name__, re.sub(r"Dataset(V\d)?:\d+", "", str(caught.value))
+
+    import tensorflow
+
+    assert message(tf) == message(tensorflow)

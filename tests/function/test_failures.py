@@ -208,4 +208,133 @@ def other_python_values_than_those_of_the_graph(tf):
         return found
 
 
+@program
+def more_shapes_while_tracing(tf):
+    x, y = tf.zeros([2, 3]), tf.zeros([2, 4])
+
+    def joined(a, b):
+        return tf.concat([a, b], 0)
+
+    def far(a, b):
+        return tf.concat([a, b], 3)
+
+    def ranks(a, b):
+        return tf.concat([a, b[0]], 0)
+
+    def squeezed(a, b):
+        return tf.squeeze(a, 0)
+
+    def expanded(a, b):
+        return tf.expand_dims(a, 5)
+
+    def transposed(a, b):
+        return tf.transpose(a, [0, 4])
+
+    def summed(a, b):
+        return tf.reduce_sum(a, 4)
+
+    def largest(a, b):
+        return tf.argmax(a, 4)
+
+    def inferred(a, b):
+        return tf.reshape(a, [4, -1])
+
+    functions = (joined, far, ranks, squeezed, expanded, transposed, summed, largest, inferred)
+    return [caught(of(f, tf), x, y) for f in functions]
+
+
+@program
+def ranks_that_only_the_run_tells(tf):
+    @tf.function(input_signature=[tf.TensorSpec(None), tf.TensorSpec([], tf.int32)])
+    def checked(x, rank):
+        tf.debugging.assert_rank_at_least(x, rank, message="too flat")
+        tf.debugging.assert_rank_in(x, [1, 2])
+        return x
+
+    args = (([1.0], 1), ([1.0], 2), ([[[1.0]]], 3))
+    return [caught(checked, tf.constant(x), tf.constant(r)) for x, r in args]
+
+
+@program
+def names_inside_branches(tf):
+    found = []
+
+    @tf.function
+    def f(x):
+        y = tf.cond(x > 0, lambda: found.append((x * 2).name) or x, lambda: x, name="mine")
+        with tf.name_scope("outer"):
+            if y > 0:
+                found.append(tf.add(y, 1, name="inside").name)
+            i = tf.constant(0)
+            while i < 3:
+                i = i + 1
+                found.append(i.name)
+        return y + "!" if y.dtype == tf.string else y
+
+    f(tf.constant(1))
+    joined = tf.function(lambda s: found.append((s + "!").name) or s)
+    joined(tf.constant("a"))
+    return found
+
+
+@program
+def python_functions(tf):
+    def wrong(x):
+        raise ValueError("inside")
+
+    def other(x):
+        raise tf.errors.NotFoundError(None, None, "inside")
+
+    def told(call, *args):
+        kind, text = caught(call, *args)
+        return kind, re.sub(r"pyfunc_\d+", "pyfunc", str(text).partition("Traceback")[0])
+
+    calls = [
+        (lambda x: (x, x), [tf.float32]), (lambda x: x, [tf.float32, tf.float32]),
+        (lambda x: x, tf.int32), (lambda x: None, tf.float32), (wrong, tf.float32),
+        (other, tf.float32), (lambda x: "abc", tf.string), (lambda x: 1, tf.float32),
+    ]  # fmt: skip
+    x, results = tf.constant(3.0), []
+    for op in (tf.py_function, tf.numpy_function):
+        for call, types in calls:
+
+            def traced(x, op=op, call=call, types=types):
+                return op(call, [x], types)
+
+            def first(x, traced=traced):
+                result = traced(x)
+                return result[0] if isinstance(result, list) else result
+
+            results += [told(first, x), told(tf.function(first, autograph=False), x)]
+    ragged = tf.ragged.constant([[1.0], [2.0, 3.0]])
+    twice = tf.py_function(lambda r: r * 2.0, [ragged], tf.RaggedTensorSpec([2, None]))
+    results.append(twice.to_list())
+    tf.numpy_function(lambda x: results.append(type(x).__name__) or x, [1], tf.int32)
+    return results
+
+
+@program
+def arguments_beside_a_signature(tf):
+    one, number = tf.TensorSpec([]), tf.constant(1.0)
+
+    def made(signature, *args):
+        return caught(lambda: tf.function(lambda x, y=3: x, input_signature=signature)(*args))
+
+    return [
+        made([one], number, 3), made([one], number, 4), made([1], number),
+        made([{"a": one, "b": one}], {"a": 1.0}), made([(one, one)], [1.0, 2.0]),
+    ]  # fmt: skip
+
+
+@program
+def types_of_functions(tf):
+    class Thing:
+        pass
+
+    thing = Thing()
+    f = tf.function(lambda o, x, y=None: x)
+    concrete = f.get_concrete_function(thing, [tf.TensorSpec([2], name="a"), tf.TensorSpec([])])
+    print(re.sub(r"0x\w+", "0x", str(concrete.function_type)))
+
+
 test_programs = compare(globals())

@@ -392,7 +392,7 @@ class Op:
         if trace.root.at_run_time:
             return errors.InvalidArgumentError(None, None, message)
         describe = functools.partial(trace.describe, self.name, name)
-        explained = shape_errors.explain(self.name, converted, describe, broadcasts)
+        explained = shape_errors.explain(self.name, converted, describe, broadcasts, message)
         return ValueError(explained or message)
 
     def _error(self, message, converted, label, kind=errors.InvalidArgumentError):

@@ -345,6 +345,14 @@ class Unbatch(Unary):
     def __init__(self, source: Node):
         super().__init__(source)
         self.spec = structure.map_structure(structure.unbatched, source.spec)
+        shapes = [s.shape for s in structure.flatten(source.spec) if structure.is_dense(s)]
+        sizes = [s[0] for s in shapes if s.rank and s[0] is not None]
+        other = next((s for s in sizes if s != sizes[0]), None)
+        if other is not None:
+            raise ValueError(
+                "`unbatch()` is only supported for datasets of elements whose components have a "
+                f"matching leading dimension. Encountered both {sizes[0]} and {other}."
+            )
 
     def cardinality(self):
         known = self.source.cardinality()
@@ -365,7 +373,7 @@ class _UnbatchStage(UnaryStage):
 
     def next(self, n):
         while (chunk := self.source.next(1)) is not None:
-            columns = [unstack(c[0]) for c in chunk.columns]
+            columns = unstack_all([c[0] for c in chunk.columns])
             sizes = {len(c) for c in columns}
             if len(sizes) > 1:
                 raise errors.InvalidArgumentError(
@@ -377,6 +385,13 @@ class _UnbatchStage(UnaryStage):
             if columns and len(columns[0]):
                 return Chunk(columns, len(columns[0]))
         return None
+
+
+def unstack_all(items) -> list:
+    """The rows of each component; those of None are as many as of the others."""
+    columns = [None if item is None else unstack(item) for item in items]
+    count = next((len(c) for c in columns if c is not None), 0)
+    return [[None] * count if c is None else c for c in columns]
 
 
 def unstack(item):

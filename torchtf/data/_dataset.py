@@ -17,7 +17,7 @@ from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.core.tensor import Tensor, is_tensor_type
 from torchtf.data import _in_graph
 from torchtf.data import _structure as structure
-from torchtf.data._batching import Batch, PaddedBatch, Rebatch, Unbatch, unstack
+from torchtf.data._batching import Batch, PaddedBatch, Rebatch, Unbatch, unstack_all
 from torchtf.data._chunk import Chunk, chunk_of
 from torchtf.data._elementwise import (
     Filter,
@@ -28,6 +28,7 @@ from torchtf.data._elementwise import (
     Unique,
     Zip,
 )
+from torchtf.data._failures import described
 from torchtf.data._in_graph import Open
 from torchtf.data._in_graph import raw as raw_in_graph
 from torchtf.data._iterator import Iterator, NumpyIterator, raw_elements
@@ -80,6 +81,9 @@ class DatasetSpec(ElementSpec):
         return f"DatasetSpec({self._element_spec!r}, {self._dataset_shape!r})"
 
 
+_BATCH_SIZE = "Batch size must be greater than zero."
+
+
 class OpenInt(int):
     """An integer argument that is a symbolic tensor of the function being traced."""
 
@@ -87,10 +91,11 @@ class OpenInt(int):
 
 
 def integer(value, name: str, default: int | None = None) -> int:
-    """An integer argument, given as a number or a scalar integer tensor.
+    """An integer argument, given as a number or a scalar int64 tensor.
 
     Raises:
         TypeError: if it is none.
+        ValueError: if it is None, or a tensor of another type.
     """
     if value is None and default is not None:
         return default
@@ -101,11 +106,21 @@ def integer(value, name: str, default: int | None = None) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         if hasattr(type(value), "_tape_read"):
             return int(value.numpy())
+        if value is None:
+            raise ValueError(
+                "Attempt to convert a value (None) with an unsupported type (<class 'NoneType'>) "
+                "to a Tensor."
+            )
         raise TypeError(f"Cannot convert {value!r} to EagerTensor of dtype int64")
+    if type(value) is Tensor and value.dtype is not dtypes.int64:
+        raise ValueError(
+            f"{name}: Tensor conversion requested dtype int64 for Tensor with dtype "
+            f"{value.dtype.name}: {value!r}"
+        )
     return value.__index__()
 
 
-def _parallel_calls(value) -> int | None:
+def _parallel_calls(value, op: str, attributes: str = "") -> int | None:
     """An argument `num_parallel_calls`.
 
     Raises:
@@ -113,16 +128,14 @@ def _parallel_calls(value) -> int | None:
     """
     calls = None if value is None else integer(value, "num_parallel_calls")
     if calls == 0 or (calls is not None and calls < AUTOTUNE):
-        raise errors.InvalidArgumentError(
-            None, None, "num_parallel_calls must be greater than zero."
-        )
+        raise errors.of_kernel(op, "num_parallel_calls must be greater than zero.", "", attributes)
     return calls
 
 
-def _positive(value, name: str, message: str) -> int:
+def _positive(value, name: str, op: str, message: str, attributes: str = "") -> int:
     size = integer(value, name)
     if size <= 0:
-        raise errors.InvalidArgumentError(None, None, message)
+        raise errors.of_kernel(op, message, "", attributes)
     return size
 
 
@@ -273,7 +286,7 @@ class Dataset:
         with device.device("/CPU:0"):
             element = structure.normalize(tensors)
         leaves = structure.flatten(element)
-        if not leaves:
+        if all(leaf is None for leaf in leaves):
             raise ValueError("Invalid `element`. `element` should not be empty.")
         specs = []
         for leaf in leaves:
@@ -284,7 +297,7 @@ class Dataset:
         spec = structure.pack(element, specs)
         if graph.state.trace is not None:
             return Dataset(_made_when_run(spec, element, Dataset.from_tensor_slices))
-        columns = [_on_cpu(unstack(structure.raw(x))) for x in leaves]
+        columns = [_on_cpu(c) for c in unstack_all([structure.raw(x) for x in leaves])]
         size = len(columns[0])
         for column in columns[1:]:
             if len(column) != size:
@@ -369,7 +382,7 @@ class Dataset:
             return Dataset(Open(TensorSpec([], dtype), stand_ins, make))
         start, stop, step = {1: [0, *values, 1], 2: [*values, 1], 3: values}[len(values)]
         if step == 0:
-            raise errors.of_kernel("RangeDataset", "step must be a non-zero integer.", None)
+            raise errors.of_kernel("RangeDataset", "step must be a non-zero integer.")
         return Dataset(Counting(start, stop, step, dtype))
 
     @staticmethod
@@ -564,7 +577,7 @@ class Dataset:
                 "`synchronous` is not supported with `num_parallel_calls`, but "
                 f"`num_parallel_calls` was set to {num_parallel_calls}."
             )
-        calls = _parallel_calls(num_parallel_calls)
+        calls = _parallel_calls(num_parallel_calls, "ParallelMapDatasetV2", "_Targuments_0")
         function = Function(map_func, self.element_spec, "Dataset.map()")
         _require_components(function.spec)
         node = Map(
@@ -627,6 +640,12 @@ class Dataset:
             for chunk in drain(stage, block_size(self.element_spec) if stage.pure else 1):
                 for row in chunk.rows():
                     state = function.call((*state, *row))
+        except errors.OpError as e:
+            if "[Op:" not in e.message:
+                attributes = f"_Targuments_0_Tstate_{len(state)}_output_types_{len(state)}"
+                text = described(e, self._node)
+                e._message = errors.kernel_message("ReduceDataset", text, "", attributes)
+            raise
         finally:
             stage.close()
         return structure.pack(spec, [structure.cooked(v) for v in state])
@@ -673,15 +692,13 @@ class Dataset:
         """
         number, index = integer(num_shards, "num_shards"), integer(index, "index")
         if number < 1:
-            raise errors.InvalidArgumentError(
-                None, None, f"Number of shards must be greater than zero (currently num_shards = "
-                f"{number}).",
-            )  # fmt: skip
+            problem = (
+                f"Number of shards must be greater than zero (currently num_shards = {number})."
+            )
+            raise errors.of_kernel("ShardDataset", problem)
         if not 0 <= index < number:
-            raise errors.InvalidArgumentError(
-                None, None, "Index must be between 0 and "
-                f"{number - 1} (currently index = {index}).",
-            )  # fmt: skip
+            problem = f"Index must be between 0 and {number - 1} (currently index = {index})."
+            raise errors.of_kernel("ShardDataset", problem)
         return self._then(Shard(self._node, number, index))
 
     def repeat(self, count=None, name=None) -> Dataset:
@@ -703,9 +720,8 @@ class Dataset:
         """
         size = integer(buffer_size, "buffer_size")
         if size <= 0 and size != UNKNOWN:
-            raise errors.InvalidArgumentError(
-                None, None, "buffer_size must be greater than zero or UNKNOWN_CARDINALITY",
-            )  # fmt: skip
+            problem = "buffer_size must be greater than zero or UNKNOWN_CARDINALITY"
+            raise errors.of_kernel("ShuffleDatasetV3", problem)
         reshuffle = reshuffle_each_iteration is None or bool(reshuffle_each_iteration)
         return self._then(Shuffle(self._node, size, SeedGenerator(dataset_seeds(seed), reshuffle)))
 
@@ -729,8 +745,8 @@ class Dataset:
             InvalidArgumentError: if `batch_size` is 0 or less; while iterating, if the shapes of
                 the elements differ.
         """
-        size = _positive(batch_size, "batch_size", "Batch size must be greater than zero.")
-        calls = _parallel_calls(num_parallel_calls)
+        size = _positive(batch_size, "batch_size", "BatchDatasetV2", _BATCH_SIZE)
+        calls = _parallel_calls(num_parallel_calls, "ParallelBatchDataset")
         return self._then(Batch(self._node, size, bool(drop_remainder), calls, deterministic))
 
     def padded_batch(
@@ -751,7 +767,11 @@ class Dataset:
             TypeError: if a component is no tensor or a padding value has another type.
             DataLossError: while iterating, if an element is larger than its padded shape.
         """
-        size = _positive(batch_size, "batch_size", "Batch size must be greater than zero.")
+        width = len(structure.flatten(self.element_spec))
+        size = _positive(
+            batch_size, "batch_size", "PaddedBatchDatasetV2", _BATCH_SIZE,
+            f"_N_{width}_Toutput_types_{width}",
+        )  # fmt: skip
         shapes, fills = _padding(self.element_spec, padded_shapes, padding_values)
         return self._then(PaddedBatch(self._node, size, shapes, fills, bool(drop_remainder)))
 
@@ -767,7 +787,7 @@ class Dataset:
         """
         from torchtf.data._ragged_batch import RaggedBatch
 
-        size = _positive(batch_size, "batch_size", "Batch size must be greater than zero.")
+        size = _positive(batch_size, "batch_size", "BatchDatasetV2", _BATCH_SIZE)
         dtype = dtypes.as_dtype(row_splits_dtype)
         return self._then(RaggedBatch(self._node, size, bool(drop_remainder), dtype))
 
@@ -775,7 +795,7 @@ class Dataset:
         """Batches of dense elements as sparse tensors of shape [batch_size, *row_shape]."""
         from torchtf.data._ragged_batch import SparseBatch
 
-        size = _positive(batch_size, "batch_size", "Batch size must be greater than zero.")
+        size = _positive(batch_size, "batch_size", "BatchDatasetV2", _BATCH_SIZE)
         return self._then(SparseBatch(self._node, size, as_shape(row_shape)))
 
     def unbatch(self, name=None) -> Dataset:
@@ -839,20 +859,25 @@ class Dataset:
             TypeError: if `map_func` does not give a dataset.
             InvalidArgumentError: if a length is 0 or less.
         """
+        parallel = num_parallel_calls is not None
+        op = "ParallelInterleaveDatasetV4" if parallel else "InterleaveDataset"
         given = integer(cycle_length, "cycle_length", AUTOTUNE)
         cycle = len(os.sched_getaffinity(0)) if given == AUTOTUNE else given
         block = integer(block_length, "block_length", 1)
         if cycle <= 0:
-            raise errors.InvalidArgumentError(None, None, "cycle_length must be greater than zero.")
+            problem = "cycle_length must be greater than zero."
+            raise errors.of_kernel(op, problem, "", "_Targuments_0")
         if block <= 0:
-            raise errors.InvalidArgumentError(None, None, "block_length must be greater than zero.")
-        calls = _parallel_calls(num_parallel_calls)
+            problem = "block_length must be greater than zero."
+            raise errors.of_kernel(op, problem, "", "_Targuments_0")
+        calls = _parallel_calls(num_parallel_calls, op, "_Targuments_0")
         if calls is not None and calls > cycle and given != AUTOTUNE:
-            raise errors.InvalidArgumentError(
-                None, None,
+            raise errors.of_kernel(
+                op,
                 "If `cycle_length` is set to a fixed value, `num_parallel_calls` must be either "
                 "`tf.data.AUTOTUNE` or a value less than or equal to `cycle_length`. However, "
                 f"`num_parallel_calls` is {calls} and `cycle_length` is {cycle}",
+                "", "_Targuments_0",
             )  # fmt: skip
         function = Function(map_func, self.element_spec, "Dataset.interleave()")
         node = Interleave(self._node, function, cycle, block, "Interleave", calls, deterministic)
@@ -870,11 +895,13 @@ class Dataset:
         Raises:
             InvalidArgumentError: if a number is 0 or less.
         """
-        size = _positive(size, "size", "Window size must be greater than zero.")
+        size = _positive(size, "size", "WindowDataset", "Window size must be greater than zero.")
         shift = size if shift is None else integer(shift, "shift")
         if shift <= 0:
-            raise errors.InvalidArgumentError(None, None, "Window shift must be greater than zero.")
-        stride = _positive(stride, "stride", "Window stride must be greater than zero.")
+            raise errors.of_kernel("WindowDataset", "Window shift must be greater than zero.")
+        stride = _positive(
+            stride, "stride", "WindowDataset", "Window stride must be greater than zero."
+        )
         return self._then(Window(self._node, size, shift, stride, bool(drop_remainder)))
 
     def group_by_window(
@@ -954,9 +981,8 @@ class Dataset:
         """
         size = AUTOTUNE if buffer_size is None else integer(buffer_size, "buffer_size")
         if size < AUTOTUNE:
-            raise errors.InvalidArgumentError(
-                None, None, "buffer_size must be >= 0 or set buffer_size to be -1 for auto-tuning",
-            )  # fmt: skip
+            problem = "buffer_size must be >= 0 or set buffer_size to be -1 for auto-tuning"
+            raise errors.of_kernel("PrefetchDataset", problem)
         return self._then(Prefetch(self._node, size))
 
     def cache(self, filename="", name=None) -> Dataset:
@@ -1038,7 +1064,8 @@ class Dataset:
         found = list(Iterator(self.take(2)))
         if len(found) != 1:
             problem = "Dataset was empty." if not found else "Dataset had more than one element."
-            raise errors.of_kernel("DatasetToSingleElement", problem, None, "_output_types_1")
+            attributes = f"_output_types_{len(structure.flatten(self.element_spec))}"
+            raise errors.of_kernel("DatasetToSingleElement", problem, "", attributes)
         return found[0]
 
     def fingerprint(self):
@@ -1170,7 +1197,8 @@ def _padded_shape(given, leaf: TensorSpec) -> TensorShape:
 def _fill(value, dtype):
     if value is None:
         return b"" if dtype is dtypes.string else 0
-    tensor = convert_to_tensor(value)
+    with init_scope():  # a number even where a function is being traced
+        tensor = convert_to_tensor(value)
     if tensor.shape.rank:
         raise ValueError(
             f"Invalid `padding_values`. `padding_values` values should be scalars, but got "

@@ -18,12 +18,14 @@ from torchtf.core import errors, graph
 from torchtf.core.tensor import Tensor
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk, values
+from torchtf.data._failures import described
 from torchtf.data._optional import Optional
 from torchtf.data._options import ExternalStatePolicy
 from torchtf.data._plan import Node, Run, Stage, block_size
 from torchtf.data._specs import ElementSpec
 
 _log = logging.getLogger("torchtf")
+_NOTHING = object()
 
 
 class Iterator:
@@ -61,6 +63,8 @@ class Iterator:
         try:
             element = self._ready.popleft()
         except IndexError:
+            element = _NOTHING
+        if element is _NOTHING:  # out here, so that errors have no context
             element = self._more()
         self._taken += 1
         return element
@@ -101,7 +105,7 @@ class Iterator:
     def _located(self, error):
         """The error with the place that TensorFlow names."""
         if "[Op:" not in error.message:
-            error._message = self._message(error.message)
+            error._message = self._message(described(error, self._dataset._node))
         return error
 
     def _message(self, text):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -25,10 +26,11 @@ from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk
 from torchtf.data._processes import Offload
 from torchtf.data._vectorize import offloaded, vectorized
+from torchtf.function import failures
 from torchtf.function.autograph import convert
 from torchtf.function.runner import compile_graph
 from torchtf.function.staged import Call
-from torchtf.function.trace import init_scope, symbolic, trace
+from torchtf.function.trace import default_name, init_scope, symbolic, trace
 
 _CPU = "/CPU:0"
 
@@ -63,9 +65,14 @@ class Function:
 
     Raises:
         TypeError: if the function returns something that is no element.
+        ValueError: if it is none.
     """
 
     def __init__(self, func: Callable, spec, transformation: str):
+        if not callable(func):
+            raise ValueError(
+                f"Argument `func` must be a callable. Received func={func} (of type {type(func)})"
+            )
         self._user = func
         self._func = convert(func)
         self._input = spec
@@ -143,11 +150,26 @@ class Function:
                 ]
             result = self._graph_for(specs).call(row)
             return self._call_in_python(row) if result is None else result
-        except (RuntimeError, IndexError) as e:
-            if isinstance(e, NotImplementedError):
-                raise
-            text = "Integer division by zero" if str(e) == "ZeroDivisionError" else str(e)
-            raise errors.InvalidArgumentError(None, None, text) from e
+        except Exception as e:
+            raise self._located(e) from e.__cause__ if isinstance(e, errors.OpError) else e
+
+    def _located(self, error: Exception) -> Exception:
+        """What a run raised as TensorFlow's error, which names the operation."""
+        kind = failures.kind_of(error)
+        if kind is None:
+            return error
+        found = failures.operation_and_message(error)
+        if found is not None:
+            _, name, text = found
+        else:  # an eager call
+            text = "Integer division by zero" if str(error) == "ZeroDivisionError" else str(error)
+            called = re.search(r"\[Op:(\w+)\]", text)
+            if called is None:
+                return error if isinstance(error, errors.OpError) else kind(None, None, text)
+            text, name = failures.kernel_text(text), default_name(called[1])
+        located = kind(None, None, f"{text}\n\t [[{{{{node {name}}}}}]]")
+        located.user_function = self
+        return located
 
     def _call_in_python(self, row: tuple) -> tuple:
         with device.device(_CPU):

@@ -72,18 +72,15 @@ def unique_function_name(name: str) -> str:
 
 def translated(error: Exception, function_name: str) -> Exception | None:
     """The error of a run as TensorFlow's; None if it is none of an operation."""
-    kind = _kind(error)
+    kind = kind_of(error)
     if kind is None:
         return None
     if isinstance(error, errors.OpError) and error.message.startswith(_HEAD):
         return None  # of a function that this one called
-    node, values = _failed(error)
-    if node is None:
+    found = operation_and_message(error)
+    if found is None:
         return None
-    message = _message(error, node, values)
-    while "tf_name" not in node.meta and "tf_owner" in node.meta:
-        node = node.meta["tf_owner"]
-    name = node.meta.get("tf_name") or node.name
+    node, name, message = found
     place = f"\t [[{{{{node {name}}}}}]] [Op:{function_name}]"
     if "<" in function_name:  # of a lambda: TensorFlow's pattern for names of functions misses it
         lines = [f"{{{{function_node {function_name}}}}} {message}", place]
@@ -94,6 +91,20 @@ def translated(error: Exception, function_name: str) -> Exception | None:
         lines += [f'  File "{filename}", line {line}, in {function}', ""]
     lines += [message, place]
     return kind(getattr(error, "node_def", None), getattr(error, "op", None), "\n".join(lines))
+
+
+def operation_and_message(error: Exception) -> tuple[torch.fx.Node, str, str] | None:
+    """The node of the operation that failed in a run, its name, and what its kernel says.
+
+    None if the error does not come from a graph.
+    """
+    node, values = _failed(error)
+    if node is None:
+        return None
+    message = _message(error, node, values)
+    while "tf_name" not in node.meta and "tf_owner" in node.meta:
+        node = node.meta["tf_owner"]
+    return node, node.meta.get("tf_name") or node.name, message
 
 
 @contextlib.contextmanager
@@ -121,7 +132,8 @@ class _State(threading.local):
 _state = _State()
 
 
-def _kind(error: Exception):
+def kind_of(error: Exception) -> type[errors.OpError] | None:
+    """The class of TensorFlow's error for what a kernel raised; None if it was no kernel."""
     if isinstance(error, errors.OpError):
         return type(error)
     if isinstance(error, torch.OutOfMemoryError):
@@ -148,8 +160,7 @@ def _failed(error: Exception):
 def _message(error: Exception, node: torch.fx.Node, values: dict) -> str:
     """What TensorFlow's kernel says of the failure."""
     if isinstance(error, errors.OpError):
-        text = re.sub(r"^\{\{function_node [^}]*\}\} ", "", error.message)
-        return re.sub(r" \[Op:\w+\]( name: \S*)?$", "", text)
+        return kernel_text(error.message)
     text = str(error)
     given = [values.get(a.name) for a in node.all_input_nodes]
     tensors = [t for t in given if isinstance(t, torch.Tensor)]
@@ -170,6 +181,12 @@ def _message(error: Exception, node: torch.fx.Node, values: dict) -> str:
     if text == "ZeroDivisionError":
         return "Integer division by zero"
     return text
+
+
+def kernel_text(message: str) -> str:
+    """What a kernel says, without the op that TensorFlow's message of an eager call names."""
+    text = re.sub(r"^\{\{function_node [^}]*\}\} ", "", message)
+    return re.sub(r" \[Op:\w+\]( name: \S*)?$", "", text)
 
 
 def _bad_index(index: torch.Tensor, size: int) -> str:

@@ -119,7 +119,8 @@ def _results_by_rank(host, arguments):
         return None, [(list(torch.broadcast_shapes(*shapes)), k) for k in kinds]
     probes = [_probe(host, arguments, content, size) for content, size in ((b"", 2), (b"a b", 3))]
     if any(p is None for p in probes):
-        rank = next(x.dim() for x in arguments if is_fake(x))
+        ranks = (len(x.shape) for x in flat_arguments(arguments) if hasattr(x, "shape"))
+        rank = next(ranks, 0)
         return (tuple if len(kinds) > 1 else None), [([None] * rank, k) for k in kinds]
     first, second = probes
     multiple = type(first) if isinstance(first, (list, tuple)) else None

@@ -100,6 +100,11 @@ _DEFAULT_NAMES = {
 }  # fmt: skip
 
 
+def default_name(op: str) -> str:
+    """The name that TensorFlow gives an operation of this type."""
+    return _DEFAULT_NAMES.get(op, op)
+
+
 class Trace:
     """A trace under way. `core.graph.current_trace()` is the innermost one of the thread."""
 
@@ -341,9 +346,7 @@ class Trace:
     def name_node(self, node: torch.fx.Node, op: str, name: str | None = None) -> None:
         """Gives a node that has none yet a name, and keeps where the user wrote it."""
         if "tf_name" not in node.meta:
-            node.meta["tf_name"] = self.unique_name(
-                name_scope.qualified(name or _DEFAULT_NAMES.get(op, op))
-            )
+            node.meta["tf_name"] = self.unique_name(name_scope.qualified(name or default_name(op)))
             node.meta["tf_frames"] = user_frames()
 
     @property
@@ -376,7 +379,7 @@ class Trace:
             before, after: attributes around that of the element type.
             constants: inputs that are no tensors here; see `core.shape_errors`.
         """
-        name = self._free_name(name_scope.qualified(name or _DEFAULT_NAMES.get(op, op)))
+        name = self._free_name(name_scope.qualified(name or default_name(op)))
         names = [self._name_of(x) for x in inputs] + [f"{name}/{n}" for n, _, _ in constants]
         shapes = [
             sizes_text(s) for s in (*[x.shape for x in inputs], *[s for _, s, _ in constants])
@@ -384,10 +387,12 @@ class Trace:
         kind = f"{before}T=DT_{KERNEL_NAMES[inputs[0].dtype].upper()}"
         attributes = f"{kind}, {after}" if after else kind
         values = ", ".join(value for _, _, value in constants)
+        known = "computed input tensors" if "<" in values else (
+            "input tensors computed as partial shapes"
+        )  # fmt: skip
         return (
             f"'{{{{node {name}}}}} = {op}[{attributes}]({', '.join(names)})' with input shapes: "
-            f"{', '.join(shapes)}"
-            + (f" and with input tensors computed as partial shapes: {values}." if values else ".")
+            f"{', '.join(shapes)}" + (f" and with {known}: {values}." if values else ".")
         )
 
     def _name_of(self, data: torch.Tensor) -> str:
@@ -396,6 +401,10 @@ class Trace:
         except (KeyError, RuntimeError, AssertionError, AttributeError):
             return "Const"
         return node.meta.get("tf_name") or node.name
+
+    def scope_of(self, name: str) -> name_scope.name_scope:
+        """The name scope of the branches or the body of the next operation of this name."""
+        return name_scope.name_scope(self._free_name(name_scope.qualified(name)) + "/")
 
     def unique_name(self, wanted: str) -> str:
         """`wanted`, with a number if an operation of the graph has that name."""

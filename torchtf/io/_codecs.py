@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.host_op import each, host_op, object_array
+from torchtf.function.trace import init_scope
 from torchtf.tensor_proto import make_ndarray
 
 
@@ -254,7 +255,8 @@ def decode_csv(
         raise _invalid("field_delim should be only 1 char")
     defaults, types = [], []
     for value in record_defaults:
-        tensor = convert_to_tensor(value)
+        with init_scope():  # a number even where a function is being traced
+            tensor = convert_to_tensor(value)
         if tensor.shape.rank > 1 or tensor.shape.num_elements() > 1:
             raise _invalid("There should only be 1 default per field")
         types.append(tensor.dtype)

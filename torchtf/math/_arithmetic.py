@@ -741,7 +741,7 @@ def operator_add(x, y):
                 "cannot compute Add as input #1(zero-based) was expected to be a string tensor but "
                 f"is a {found} tensor [Op:Add] name: ",
             )  # fmt: skip
-        return strings.join([x, y])
+        return strings.join([x, y], name="add")
     return add(x, y, "add")
 
 
