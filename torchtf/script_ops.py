@@ -106,7 +106,8 @@ class PythonCall(staged.Call):
             fitted = self._fitted(found)
         except Exception as e:
             kind = next((k for t, k in _ERRORS if isinstance(e, t)), errors.UnknownError)
-            text = f"{type(e).__name__}: {e}\n{traceback.format_exc()}\n"
+            trace = "\n".join(traceback.format_exception(e))
+            text = f"{type(e).__name__}: {e}\n{trace}\n"
             raise kind(None, None, text) from e
         if len(fitted) != len(self._specs):
             raise errors.InvalidArgumentError(

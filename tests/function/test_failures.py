@@ -287,7 +287,9 @@ def python_functions(tf):
 
     def told(call, *args):
         kind, text = caught(call, *args)
-        return kind, re.sub(r"pyfunc_\d+", "pyfunc", str(text).partition("Traceback")[0])
+        lines = str(text).partition("Traceback")[0].splitlines()
+        lines = [re.sub(r"^[\w.]+\.(?=\w+Error)", "", x) for x in lines if x and x[0] != " "]
+        return kind, re.sub(r"pyfunc_\d+", "pyfunc", "\n".join(lines))
 
     calls = [
         (lambda x: (x, x), [tf.float32]), (lambda x: x, [tf.float32, tf.float32]),
