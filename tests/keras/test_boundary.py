@@ -352,3 +352,32 @@ def test_an_optimizer_knows_a_variable_that_a_function_gets_as_an_argument():
         step(v)
     np.testing.assert_allclose(v.numpy(), [0.7, -1.7], atol=5e-3)
     assert optimizer.iterations.numpy() == 3
+
+
+def test_a_tf_variable_is_an_input_and_gets_its_gradient():
+    dense = tf.keras.layers.Dense(2)
+    model = tf.keras.Sequential([tf.keras.Input((4,)), dense])
+    want = np.tile(dense.kernel.numpy().sum(1), (3, 1))
+
+    def gradient(image):
+        with tf.GradientTape() as tape:
+            y = tf.reduce_sum(model(image))
+        return tape.gradient(y, image)
+
+    image = tf.Variable(np.ones((3, 4), "float32"))
+    closed_over = tf.function(lambda: gradient(image))
+    for found in (gradient(image), tf.function(gradient)(image), closed_over()):
+        np.testing.assert_allclose(found.numpy(), want, rtol=1e-6)
+    with tf.GradientTape() as tape:
+        total = tf.keras.ops.sum(image)
+    np.testing.assert_array_equal(tape.gradient(total, image).numpy(), np.ones((3, 4)))
+
+
+def test_a_normalization_that_was_never_built_is_saved_and_loaded(tmp_path):
+    model = tf.keras.Sequential([tf.keras.layers.Normalization(), tf.keras.layers.Dense(1)])
+    with pytest.warns(UserWarning, match="not yet been built"):
+        model.save(tmp_path / "model.keras")
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras")
+    assert not loaded.built
+    loaded.layers[0].adapt(np.array([[1.0], [3.0]], "float32"))
+    np.testing.assert_allclose(loaded.layers[0](np.array([[3.0]], "float32")), [[1.0]])

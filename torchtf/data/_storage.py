@@ -276,6 +276,8 @@ class Cache(Unary):
     def label(self):
         return f"Cache({self.path or 'memory'})"
 
+    tf_name = "CacheDataset"  # one without an underscore
+
 
 class _Kept:
     """What a cache in memory holds: all elements, or nothing."""

@@ -51,6 +51,8 @@ def callable_of(node: torch.fx.Node) -> Callable:
     if target is _aten.lift_fresh_copy.default:
         # a constant is shared by all runs, so one that an op changes in place is copied
         return torch.clone if _is_changed(node) else _identity
+    if target is _aten.view.default and not _is_changed(node):
+        return torch.reshape  # kernels may lay out results in another way than while tracing
     if target is _aten.index_select.default:
         return tape.select_rows
     if target in _BINDINGS:

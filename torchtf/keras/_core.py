@@ -19,8 +19,9 @@ from keras.src.backend.torch import core
 from keras.src.backend.torch import numpy as keras_numpy
 from keras.src.backend.torch.core import Variable, get_device, to_torch_dtype
 
-from torchtf.core.convert import to_shape
+from torchtf.core.convert import to_shape, to_torch
 from torchtf.core.tensor import Tensor, is_fake, is_tensor_type, to_numpy, wrap
+from torchtf.core.variable import Variable as TFVariable
 from torchtf.keras import _side
 from torchtf.keras._patch import own_attribute, replaces, use_everywhere
 from torchtf.keras._trace import tracing
@@ -43,6 +44,8 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any
         return _convert_to_tensor(x, dtype, sparse, ragged)
     if isinstance(x, Variable):
         x = _side.inward(x.value)
+    elif isinstance(x, TFVariable):
+        x = to_torch(x)
     if isinstance(x, torch.Tensor):
         x = _side.inward(x)
         if is_tensor_type(x):  # strings

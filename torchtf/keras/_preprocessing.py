@@ -37,7 +37,7 @@ def finalize_state(self: Any) -> None:
     _finalize_state(self)
     # Reshaped and cast to its own dtype, a variable in torch is a view of the variable.
     for name in ("_mean", "_variance"):
-        value = getattr(self, name)
+        value = vars(self).get(name)  # not there before the layer is built
         if isinstance(value, torch.Tensor):
             setattr(self, name, value.detach().clone())
 
