@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 import torchtf as tf
 from tests.data.compare import compare
@@ -309,9 +310,28 @@ def test_autotune_keeps_to_the_budget():
     assert Run(options).parallel(tf.data.AUTOTUNE) == 5
 
 
-def test_kernels_use_no_more_threads_than_the_options_allow():
-    import torch
+def test_threads_of_a_stage_do_not_start_further_threads():
+    found = []
 
+    @tf.autograph.experimental.do_not_convert
+    def look(i):
+        tf.py_function(lambda: found.append(torch.get_num_threads()), [], [])
+        return i
+
+    usual = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        assert len(values(D.range(8).map(look, num_parallel_calls=2))) == 8
+        beside = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+        beside.start()
+        beside.join()
+        assert found == 8 * [1] + [3]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(usual)
+
+
+def test_kernels_use_no_more_threads_than_the_options_allow():
     seen = []
     usual = torch.get_num_threads()
     options = tf.data.Options()

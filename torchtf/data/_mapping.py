@@ -142,7 +142,10 @@ class MapStage(UnaryStage):
         seconds = self._calls.seconds_per_call()
         if seconds is not None:
             self._function.costs["threads"] = seconds
-        return self._chunk(rows) if rows else None
+        if not rows:
+            return None
+        # in a thread of the pool, whose kernels leave the cores to the other calls
+        return self._calls.submit(self._chunk, rows).result()
 
     def _submit(self, n):
         if not self._prefers_threads(n):

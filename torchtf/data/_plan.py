@@ -136,10 +136,10 @@ class Run:
     def limited(self):
         """Kernels that the thread calls inside use no more threads than the options allow."""
         most = self.options.threading.max_intra_op_parallelism
-        if not most:
+        usual = torch.get_num_threads()
+        if not most or most >= usual:
             yield
             return
-        usual = torch.get_num_threads()
         torch.set_num_threads(most)
         try:
             yield
