@@ -120,6 +120,16 @@ def integer(value, name: str, default: int | None = None) -> int:
     return value.__index__()
 
 
+def _usual_cycle(num_parallel_calls) -> int:
+    """TensorFlow's cycle length of an interleave that was given none."""
+    cores = len(os.sched_getaffinity(0))
+    if num_parallel_calls is None:
+        return cores
+    if num_parallel_calls == AUTOTUNE:
+        return -(-cores // 3)  # it has three threads for each dataset that takes turns
+    return min(num_parallel_calls, cores)
+
+
 def _parallel_calls(value, op: str, attributes: str = "") -> int | None:
     """An argument `num_parallel_calls`.
 
@@ -387,9 +397,13 @@ class Dataset:
 
     @staticmethod
     def counter(start=0, step=1, dtype=dtypes.int64, name=None) -> Dataset:
-        """An endless dataset of `start`, `start + step`, ..."""
-        start, step = integer(start, "start"), integer(step, "step")
-        return Dataset(Counting(start, None, step, dtypes.as_dtype(dtype)))
+        """An endless dataset of `start`, `start + step`, ... of a type of numbers, `dtype`."""
+        dtype = dtypes.as_dtype(dtype)
+        first, by = (
+            convert_to_tensor(v, dtype).numpy().item() if dtype.is_floating else integer(v, name)
+            for v, name in ((start, "start"), (step, "step"))
+        )
+        return Dataset(Counting(first, None, by, dtype))
 
     @staticmethod
     def random(seed=None, rerandomize_each_iteration=None, name=None) -> Dataset:
@@ -862,7 +876,7 @@ class Dataset:
         parallel = num_parallel_calls is not None
         op = "ParallelInterleaveDatasetV4" if parallel else "InterleaveDataset"
         given = integer(cycle_length, "cycle_length", AUTOTUNE)
-        cycle = len(os.sched_getaffinity(0)) if given == AUTOTUNE else given
+        cycle = _usual_cycle(num_parallel_calls) if given == AUTOTUNE else given
         block = integer(block_length, "block_length", 1)
         if cycle <= 0:
             problem = "cycle_length must be greater than zero."

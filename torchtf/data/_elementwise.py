@@ -268,12 +268,17 @@ class Unique(Unary):
 
     def __init__(self, source: Node):
         super().__init__(source)
-        for leaf in structure.flatten(source.spec):
+        leaves = structure.flatten(source.spec)
+        for leaf in leaves:
             if leaf.dtype not in (dtypes.int32, dtypes.int64, dtypes.string):
                 raise TypeError(
                     f"`tf.data.Dataset.unique` does not support type {leaf.dtype} -- only "
                     "`tf.int32`, `tf.int64`, and `tf.string` are supported."
                 )
+        if len(leaves) != 1:
+            raise errors.of_kernel(
+                "UniqueDataset", "UniqueDataset only supports inputs with a single component."
+            )
 
     def cardinality(self):
         return UNKNOWN

@@ -23,6 +23,7 @@ from torchtf.data._optional import Optional
 from torchtf.data._options import ExternalStatePolicy
 from torchtf.data._plan import Node, Run, Stage, block_size
 from torchtf.data._specs import ElementSpec
+from torchtf.sparse import SparseTensor, to_dense
 
 _log = logging.getLogger("torchtf")
 _NOTHING = object()
@@ -304,6 +305,8 @@ class NumpyIterator:
 def _to_numpy(x):
     if x is None:
         return None
+    if isinstance(x, SparseTensor):
+        x = to_dense(x)
     if not isinstance(x, torch.Tensor):
         return x.numpy() if hasattr(x, "numpy") else x
     array = x._numpy()

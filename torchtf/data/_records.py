@@ -141,7 +141,7 @@ class RecordReader:
             end = start + length
             record = buffer[start:end]
             if footer(buffer, end)[0] != mask(crc_of(record)):
-                raise self._damaged("corrupted")
+                raise self._damaged("corrupted", _HEADER.size)
             records.append(record)
             self._at = at = end + _CRC.size
 
@@ -161,8 +161,9 @@ class RecordReader:
         self._buffer, self._at = b"".join(parts), 0
         return left >= size
 
-    def _damaged(self, what: str) -> errors.DataLossError:
-        offset = self._offset + self._at
+    def _damaged(self, what: str, further: int = 0) -> errors.DataLossError:
+        """The error for the record at hand, `further` bytes behind its begin."""
+        offset = self._offset + self._at + further
         hint = " (Is this even a TFRecord file?)" if offset == 0 and what == "corrupted" else ""
         return errors.DataLossError(
             None, None, f"{what} record at {offset}{hint} in {self._stream.path}"

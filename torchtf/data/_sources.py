@@ -54,7 +54,7 @@ class ElementRows(Rows):
 class Counting(Node):
     """`start`, `start + step`, ... below `stop` (source: `tf.data.Dataset.range`)."""
 
-    def __init__(self, start: int, stop: int | None, step: int, dtype):
+    def __init__(self, start: float, stop: int | None, step: float, dtype):
         self.first, self.stop, self.step = start, stop, step
         self.dtype = dtype
         self.spec = TensorSpec([], dtype)
@@ -80,15 +80,18 @@ class CountingRows(Rows):
         self._node = node
 
     def at(self, positions):
-        first, step = self._node.first, self._node.step
+        first, step, dtype = self._node.first, self._node.step, self._node.dtype
+        if dtype in (dtypes.string, dtypes.bool_):
+            raise errors.InvalidArgumentError(None, None, f"Unsupported data type: {dtype.name}")
+        kind = torch.int64 if isinstance(first, int) else torch.float64
         if isinstance(positions, slice):
             column = torch.arange(
                 first + positions.start * step, first + positions.stop * step,
-                positions.step * step, dtype=torch.int64,
+                positions.step * step, dtype=kind,
             )  # fmt: skip
         else:
-            column = positions * step + first
-        return Chunk([column.to(self._node.dtype.torch)], len(column))
+            column = positions.to(kind) * step + first
+        return Chunk([column.to(dtype.torch)], len(column))
 
 
 class RandomWords(Node):

@@ -454,7 +454,11 @@ def load_node(folder: str, spec, compression, reader_func, wait: bool):
     while wait and not os.path.exists(os.path.join(folder, _INDEX_FILE)):
         time.sleep(0.5)
     if spec is None:
-        spec = unpack_spec(_read_index(os.path.join(folder, _SPEC_FILE)))
+        path = os.path.join(folder, _SPEC_FILE)
+        if not os.path.exists(path):
+            problem = f"tf.data snapshot element_spec file not found: {path}."
+            raise errors.NotFoundError(None, None, problem)
+        spec = unpack_spec(_read_index(path))
     return _read_shards(folder, spec, reader_func, _compression(compression))
 
 

@@ -159,8 +159,6 @@ def normalize(element):
     def component(x):
         if x is None or is_composite(x) or is_tensor_type(x):
             return x
-        if hasattr(type(x), "_tape_read"):
-            return convert_to_tensor(x)
         return convert_to_tensor(x)
 
     return map_structure(component, element)
