@@ -464,3 +464,36 @@ WIDE = {"x": np.array([2**63 + 5, 7, 2**64 - 1], "uint64"), "y": np.array([3, 2*
 )
 def test_large_unsigned(case):
     case.check()
+
+
+_SPECIAL = np.array([0, -0.0, np.nan, np.inf, -np.inf, 1, -1, 3e38], "float32")
+_RNG = np.random.default_rng(0)
+MANY = {
+    "x": _RNG.choice(_SPECIAL, (250, 400)),
+    "y": _RNG.choice(_SPECIAL, (250, 400)),
+    "i": _RNG.integers(-3, 3, (250, 400), dtype="int32"),
+    "j": _RNG.integers(-(2**31), 2**31, (250, 400), dtype="int32"),
+    "m": _RNG.random((250, 400)) < 0.5,
+}
+
+
+@cases(
+    MANY,
+    [
+        *each("x {} y", "== != < <= > >="),
+        *each("i {} tf.reverse(i, [0])", "== != < <= > >="),
+        *each("{} > 0", "x i"),
+        *each("{0} == {0}[3]", "x i"),
+        "tf.transpose(x) < tf.transpose(y)",
+        "tf.cast(x, tf.bfloat16) >= tf.cast(y, tf.bfloat16)",
+        *each("tf.where(m, {})", ["x, y", "x, 0.0", "x[2, 2], y", "i, j", "x, y[0]", "x[0], y[0]"]),
+        "tf.where(m, x, tf.stack([x, y]))",
+        "tf.where(m[0], x, y)",
+        "tf.where(m, x, y[:, :7])",
+        "tf.where(tf.transpose(m), tf.transpose(x), tf.transpose(y))",
+        *[f"tf.where(m, *(tf.cast(v, tf.{t}) for v in (x, y)))" for t in ("half", "bfloat16")],
+        "tf.vectorized_map(lambda row: tf.where(row > 0, row, x[0]), x)",
+    ],
+)
+def test_many_elements(case):
+    case.check()

@@ -13,7 +13,7 @@ from torchtf.core.convert import convert_to_tensor, sizes_of, to_axis, to_shape,
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.shape import brackets
-from torchtf.core.tensor import SymbolicTensor, is_fake, is_tensor_type
+from torchtf.core.tensor import SymbolicTensor, is_fake, is_recorded, is_tensor_type
 
 _INDEX_ERROR = (
     "Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar "
@@ -586,10 +586,27 @@ def tensor_scatter_nd_min(tensor, indices, updates, bad_indices_policy="", name=
 # -- choosing
 
 
+_BITS = {torch.float32: torch.int32, torch.int32: torch.int32,
+         torch.float16: torch.int16, torch.bfloat16: torch.int16}  # fmt: skip
+_MANY = 65536
+
+
+def _choose(condition, x, y):
+    """torch.where; many elements by way of their bits, as torch's kernel branches at each."""
+    if type(condition) is not torch.Tensor or condition.numel() < _MANY:
+        return torch.where(condition, x, y)
+    bits = _BITS.get(x.dtype)
+    alike = condition.shape in (x.shape, y.shape)
+    if bits is None or not alike or not condition.is_cpu or is_recorded(condition, x, y):
+        return torch.where(condition, x, y)
+    a, b = x.view(bits), y.view(bits)
+    return torch.bitwise_xor(a, b).mul_(condition).bitwise_xor_(b).view(x.dtype)
+
+
 @op("SelectV2")
 def _select(condition: Bool, x: T, y: T) -> T:
     try:
-        return torch.where(condition, x, y)
+        return _choose(condition, x, y)
     except RuntimeError as e:
         if "size of tensor" not in str(e) or is_fake(condition):
             raise

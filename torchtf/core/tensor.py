@@ -431,6 +431,14 @@ def is_fake(data) -> bool:
     return hasattr(data, "fake_mode")
 
 
+def is_recorded(*values) -> bool:
+    """Whether what is computed from these is recorded for gradients or by a transformation of
+    torch's: then a body may not write into tensors of its own.
+    """
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    return any(isinstance(t, torch.Tensor) and (t.requires_grad or wrapped(t)) for t in values)
+
+
 def hide_rank(data):
     """Marks a stand-in as one whose rank is unknown: the rank that it has is only an example."""
     data.rank_is_open = True

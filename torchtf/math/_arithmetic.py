@@ -12,7 +12,7 @@ from torchtf.core.derivative import differentiable
 from torchtf.core.indexed_slices import IndexedSlices
 from torchtf.core.op import op
 from torchtf.core.shape import brackets
-from torchtf.core.tensor import Tensor, is_fake, is_tensor_type
+from torchtf.core.tensor import Tensor, is_fake, is_recorded, is_tensor_type
 
 # -- sums, differences, products
 
@@ -446,41 +446,57 @@ def round(x: SignedComplex):
 
 # -- comparison
 
+# The type into which torch compares numbers of a type faster than into booleans.
+_COMPARED_INTO = {torch.float32: torch.float32, torch.bfloat16: torch.bfloat16,
+                  torch.int32: torch.uint8}  # fmt: skip
+_MANY = 65536
+
+
+def _compare(kernel, x, y):
+    """kernel(x, y), for many elements by way of a type of which torch's kernel is vectorized."""
+    if type(x) is not torch.Tensor or x.numel() < _MANY:  # stand-ins are of another type
+        return kernel(x, y)
+    into = _COMPARED_INTO.get(x.dtype)
+    if into is None or not x.is_cpu or is_recorded(x, y):
+        return kernel(x, y)
+    result = kernel(x, y, out=torch.empty(0, dtype=into))
+    return result.view(torch.bool) if into is torch.uint8 else result.to(torch.bool)
+
 
 @op("Equal", strings="value", scalars=True)
 def equal(x: T, y: T) -> Bool:
     """Returns x == y, elementwise (source: `tf.math.equal`)."""
-    return torch.eq(x, y)
+    return _compare(torch.eq, x, y)
 
 
 @op("NotEqual", strings="value", scalars=True)
 def not_equal(x: T, y: T) -> Bool:
     """Returns x != y, elementwise (source: `tf.math.not_equal`)."""
-    return torch.ne(x, y)
+    return _compare(torch.ne, x, y)
 
 
 @op("Less", scalars=True, ordered=True)
 def less(x: Real, y: Real) -> Bool:
     """Returns x < y, elementwise (source: `tf.math.less`)."""
-    return torch.lt(x, y)
+    return _compare(torch.lt, x, y)
 
 
 @op("LessEqual", scalars=True, ordered=True)
 def less_equal(x: Real, y: Real) -> Bool:
     """Returns x <= y, elementwise (source: `tf.math.less_equal`)."""
-    return torch.le(x, y)
+    return _compare(torch.le, x, y)
 
 
 @op("Greater", scalars=True, ordered=True)
 def greater(x: Real, y: Real) -> Bool:
     """Returns x > y, elementwise (source: `tf.math.greater`)."""
-    return torch.gt(x, y)
+    return _compare(torch.gt, x, y)
 
 
 @op("GreaterEqual", scalars=True, ordered=True)
 def greater_equal(x: Real, y: Real) -> Bool:
     """Returns x >= y, elementwise (source: `tf.math.greater_equal`)."""
-    return torch.ge(x, y)
+    return _compare(torch.ge, x, y)
 
 
 @op("IsFinite")
