@@ -42,21 +42,21 @@ class Graph:
 def write(
     folder: Path,
     signatures: Sequence[tuple[Signature, Sequence[Graph]]],
-    origin: Mapping[str, Sequence],
+    origins: Sequence[Mapping[str, Sequence]],
     objects: Objects,
     variables: Sequence[str],
 ) -> None:
     """Writes the graphs of signatures, those of functions among `objects` last.
 
-    `origin` maps parameter names to (variable, permutation, shape), `variables` are the keys in the
-    checkpoint of the variables of `objects`.
+    `origins` has a mapping for each signature, of parameter names to (variable, permutation,
+    shape); `variables` are the keys in the checkpoint of the variables of `objects`.
     """
     target = folder / FOLDER
     target.mkdir(parents=True)
     kept: dict[str, np.ndarray] = {}
     manifest = []
     files: dict[int, str] = {}
-    for signature, graphs in signatures:
+    for (signature, graphs), origin in zip(signatures, origins, strict=True):
         state = {f"module.{name}": i for name, i in signature.state.items()}
         entries, outputs = [], []
         for graph in graphs:

@@ -38,8 +38,9 @@ def save(
         values: the file with the values of the variables of `objects`.
 
     Returns:
-        For each variable which parameter it is, the histogram of operators by signature, and the
-        keys in the checkpoint of the variables of `objects`.
+        For each of `signatures` and `traces` the variables that hold its parameters (their names
+        are its own), the histogram of operators by signature, and the keys in the checkpoint of the
+        variables of `objects`.
 
     Raises:
         ExportError: naming the operator and layer that TensorFlow has no form of.
@@ -48,18 +49,23 @@ def save(
     arrays = dict(np.load(values, allow_pickle=False)) if values else {}
     tree = Tree(objects or {"nodes": [], "variables": []}, arrays)
     changing = {i for s in (*signatures, *traces) for i in s["updates"]}
+    origins: list[dict] = [{} for _ in (*signatures, *traces)]
     functions = {
         s["name"]: _signature_function(
-            s, *_implementation(s, weights, tree, lambda i: i in changing)
+            s, *_implementation(s, weights, origin, tree, lambda i: i in changing)
         )
-        for s in signatures
+        for s, origin in zip(signatures, origins, strict=False)
     }
 
     def restored(node):
-        mine = [traces[t["number"]] for t in node["traces"]]
-        made = [_implementation(t, weights, tree, lambda i: True)[0] for t in mine]
+        numbers = [t["number"] for t in node["traces"]]
+        mine = [traces[n] for n in numbers]
+        made = [
+            _implementation(traces[n], weights, origins[len(signatures) + n], tree, lambda i: True)
+            for n in numbers
+        ]
         with _named_errors(node["name"]):
-            return function(node, made, [t["inputs"] for t in mine])
+            return function(node, [call for call, _ in made], [t["inputs"] for t in mine])
 
     root = tree.root(restored)
     root._export_weights = weights.weights
@@ -69,14 +75,17 @@ def save(
     options = tf.saved_model.SaveOptions(save_debug_info=False)
     tf.saved_model.save(root, folder, signatures=functions, options=options)
     return {
-        "weights": weights.origin,
+        "weights": origins,
         "variables": tree.keys(folder),
         "operators": {name: dict(_histogram(f).most_common()) for name, f in functions.items()},
     }
 
 
-def _implementation(signature: dict, weights: Weights, tree: Tree, is_live: Callable):
-    """A Python function of flat tensors that builds an imported graph, and its specs."""
+def _implementation(signature: dict, weights: Weights, origin: dict, tree: Tree, is_live: Callable):
+    """A Python function of flat tensors that builds an imported graph, and its specs.
+
+    Building it fills `origin`.
+    """
     state = {name: tree.variables[i] for name, i in signature["state"].items()}
     live = {n: state[n] for n, i in signature["state"].items() if is_live(i)}
     importers = [Importer(g["onnx"], weights, live) for g in signature["graphs"]]
@@ -84,6 +93,7 @@ def _implementation(signature: dict, weights: Weights, tree: Tree, is_live: Call
 
     def implementation(tensors):
         weights.names, weights.shared = signature["weight_names"], state
+        weights.origin = origin
         if all(info["shape"] is not None for info in signature["inputs"]):
             results = importers[0](list(tensors))
         else:

@@ -14,8 +14,8 @@ class Weights:
     """Turns constants into variables, found again by the hash of their contents.
 
     A parameter of the source model becomes a variable whatever its size, any other constant when
-    it is larger than `LARGE` bytes. `origin` says for each parameter which variable holds it, how
-    its axes were permuted for that, and in which shape.
+    it is larger than `LARGE` bytes. `origin` says for each parameter of the graph that is being
+    built which variable holds it, how its axes were permuted for that, and in which shape.
     """
 
     def __init__(self):

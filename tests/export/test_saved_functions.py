@@ -316,3 +316,26 @@ def test_a_custom_gradient_that_is_not_saved_is_told(tmp_path):
         tf.saved_model.save(Clips(), str(tmp_path / "m"))
     loaded = tf.saved_model.load(str(tmp_path / "m"))
     assert loaded.clip(tf.constant([1.0, 2.0])).numpy().tolist() == [1, 2]
+
+
+def test_each_function_has_its_own_constants(tmp_path):
+    """The constants and parameters of two graphs may have the same names."""
+    rng = np.random.default_rng(0)
+    first, second = (rng.standard_normal((20, 20)).astype(np.float32) for _ in range(2))
+    captured = [tf.constant(a) for a in (first, second)]
+    spec = [tf.TensorSpec([None, 20], tf.float32, name="x")]
+    model = tf.Module()
+    model.f = tf.function(lambda x: x @ captured[0], input_signature=spec)
+    model.g = tf.function(lambda x: x @ captured[1], input_signature=spec)
+    path = str(tmp_path / "1")
+    tf.saved_model.save(model, path, signatures={"f": model.f, "g": model.g})
+    x = np.ones((1, 20), np.float32)
+    loaded = tf.saved_model.load(path)
+    again = str(tmp_path / "2")
+    tf.saved_model.save(loaded, again)
+    for kept in (loaded, tf.saved_model.load(again)):
+        np.testing.assert_allclose(kept.f(tf.constant(x)), x @ first, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(kept.g(tf.constant(x)), x @ second, rtol=1e-4, atol=1e-5)
+    for key, array in (("f", first), ("g", second)):
+        (got,) = loaded.signatures[key](x=tf.constant(x)).values()
+        np.testing.assert_allclose(got, x @ array, rtol=1e-4, atol=1e-5)

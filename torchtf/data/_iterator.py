@@ -151,10 +151,10 @@ class Iterator:
     def _serialize_to_tensors(self) -> dict[str, Tensor]:
         state = np.empty((), dtype=object)
         state[()] = self._save()
-        return {"_STATE": Tensor(state)}
+        return {"ITERATOR_STATE": Tensor(state)}
 
     def _restore_from_tensors(self, restored_tensors) -> None:
-        self._restore(restored_tensors["_STATE"].numpy())
+        self._restore(restored_tensors["ITERATOR_STATE"].numpy())
 
 
 class Chunks:
