@@ -191,6 +191,58 @@ def test_pooling(case):
     case.check()
 
 
+NARROW = {"x": normal(1, 4, 2, 2), "vol": normal(1, 4, 2, 4, 2), **{
+    f"w{n}": normal(*[3] * n, 2, 4) for n in (1, 2, 3)
+}}  # fmt: skip
+
+
+@cases(
+    NARROW,
+    [
+        *[
+            f"tf.nn.{call}, 'VALID')"
+            for s in (1, 2)
+            for call in (
+                *[f"{kind}_pool2d(x, 3, {s}" for kind in ("max", "avg")],
+                f"max_pool1d(x[0], 3, {s}",
+                f"max_pool2d(x[:, :, :1], 3, {s}",
+                f"avg_pool3d(vol, 3, {s}",
+                f"conv1d(x[0], w1, {s}",
+                f"conv2d(x, w2, {s}",
+                f"conv2d(x[:, :, :1], w2, {s}",
+                f"conv3d(vol, w3, [1, {s}, {s}, {s}, 1]",
+                f"depthwise_conv2d(x, w2, [1, {s}, {s}, 1]",
+                f"max_pool_with_argmax(x, 3, {s}",
+            )
+        ],
+        *each(
+            "tf.nn.{}", ["max_pool2d(x[:, :0], 3, 1, 'SAME')", "conv2d(x[:, :0], w2, 2, 'SAME')"]
+        ),
+        *each("tf.nn.avg_pool3d(vol, {}, 'SAME')", ["3, 1", "3, 2", "[2, 5, 2], 1"]),
+        "tf.nn.conv2d(x[:, :, :1], w2, 1, [[0, 0], [0, 0], [1, 0], [0, 0]])",
+        "tf.nn.max_pool2d(x[:, :, :1], 3, 2, [[0, 0], [0, 0], [1, 0], [0, 0]])",
+        "tf.nn.dilation2d(x, w2[..., 0], [1, 1, 1, 1], 'VALID', 'NHWC', [1, 1, 1, 1])",
+    ],
+    grad=False,  # TensorFlow's gradient of an empty convolution may crash
+)
+def test_windows_that_do_not_fit(case):
+    case.check()
+
+
+@cases(
+    {},
+    [
+        f"tf.function(lambda: tf.nn.{call})()"
+        for call in (
+            "max_pool2d(tf.zeros([1, 4, 2, 1]), 3, 2, 'VALID')",
+            "conv2d(tf.zeros([1, 4, 2, 1]), tf.zeros([3, 3, 1, 1]), 2, 'VALID')",
+        )
+    ],
+)
+def test_graphs_refuse_windows_that_do_not_fit(case):
+    case.check()
+
+
 @cases(
     {
         "x": normal(4, 5) * 3,

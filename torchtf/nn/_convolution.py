@@ -10,15 +10,17 @@ from torchtf.core import errors
 from torchtf.core.convert import convert_to_tensor, to_shape
 from torchtf.core.convolution import start_pixels
 from torchtf.core.op import op
+from torchtf.core.tensor import is_fake
 from torchtf.nn._windows import (
     Layout,
     all_known,
     check_rank,
-    check_sizes,
     is_channels_last,
+    leave_empty,
     pad,
     pad_pairs,
     per_axis,
+    place_windows,
     read_padding,
 )
 
@@ -69,13 +71,12 @@ def _convolve(x, filters, n, strides, padding, dilations, channels_last):
         )  # fmt: skip
     view = layout.enter(x)
     window, sizes = filters.shape[:n], view.shape[-n:]
-    pairs = pad_pairs(padding, sizes, window, strides, dilations)
-    check_sizes(sizes, window, strides, dilations, pairs)
+    pairs, empty = place_windows(padding, sizes, window, strides, dilations, is_fake(x))
     result = _correlate(
         view, _oi_first(filters, n), layout.widen(strides, 1), layout.widen(pairs, (0, 0)),
         layout.widen(dilations, 1), groups,
     )  # fmt: skip
-    return layout.leave(result)
+    return layout.leave(leave_empty(result, empty, -n))
 
 
 @op("Conv2D")
@@ -174,8 +175,11 @@ def _depthwise(x, filters, strides, padding, dilations, last):
         )  # fmt: skip
     height, width, _, multiplier = filters.shape
     w = filters.permute(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width)
-    pairs = pad_pairs(padding, view.shape[-2:], (height, width), strides, dilations)
-    return layout.leave(_correlate(view, w, strides, pairs, dilations, channels))
+    pairs, empty = place_windows(
+        padding, view.shape[-2:], (height, width), strides, dilations, is_fake(x)
+    )
+    result = _correlate(view, w, strides, pairs, dilations, channels)
+    return layout.leave(leave_empty(result, empty, -2))
 
 
 @op("DepthwiseConv2dNative")

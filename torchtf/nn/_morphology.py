@@ -8,7 +8,7 @@ from torchtf import math as tf_math
 from torchtf.core import errors
 from torchtf.core.convert import convert_to_tensor, to_axis
 from torchtf.core.op import op
-from torchtf.nn._windows import check_rank, check_sizes, pad, pad_pairs, read_padding
+from torchtf.nn._windows import check_rank, leave_empty, pad, place_windows, read_padding
 
 
 def _middle(values, name):
@@ -30,8 +30,7 @@ def _dilation(input: Real, filter: Real, strides, rates, padding):
             f"input and filter must have the same depth: {input.shape[3]} vs {filter.shape[2]}",
         )  # fmt: skip
     window = filter.shape[:2]
-    pairs = pad_pairs(padding, input.shape[1:3], window, strides, rates)
-    check_sizes(input.shape[1:3], window, strides, rates, pairs)
+    pairs, empty = place_windows(padding, input.shape[1:3], window, strides, rates, strict=False)
     dtype = input.dtype
     if not dtype.is_floating_point:  # with room for what lies outside and is never chosen
         input, filter = input.long(), filter.long()
@@ -54,7 +53,7 @@ def _dilation(input: Real, filter: Real, strides, rates, padding):
                 result = torch.where(moved > result, moved, result)
             else:
                 result = torch.maximum(result, moved)
-    return result.to(dtype)
+    return leave_empty(result.to(dtype), empty, 1)
 
 
 def _check_format(data_format):

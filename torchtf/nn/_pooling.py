@@ -10,15 +10,16 @@ import torch
 from torchtf.core import dtypes
 from torchtf.core.convert import convert_to_tensor, to_axis
 from torchtf.core.op import op
+from torchtf.core.tensor import is_fake
 from torchtf.nn._windows import (
     Layout,
     all_known,
     check_rank,
-    check_sizes,
     is_channels_last,
+    leave_empty,
     pad,
-    pad_pairs,
     per_axis,
+    place_windows,
     read_padding,
 )
 
@@ -51,13 +52,15 @@ class _Pool:
         self.layout = Layout(n, channels_last)
         self.view = self.layout.enter(x)
         self.dilations = dilations or [1] * n
-        pairs = pad_pairs(padding, self.view.shape[-n:], window, strides, self.dilations)
-        check_sizes(self.view.shape[-n:], window, strides, self.dilations, pairs)
+        pairs, self.empty = place_windows(
+            padding, self.view.shape[-n:], window, strides, self.dilations, is_fake(x)
+        )
         self.window = self.layout.widen(window, 1)
         self.strides = self.layout.widen(strides, 1)
         self.pairs = self.layout.widen(pairs, (0, 0))
         self.dilations = self.layout.widen(self.dilations, 1)
-        self.implicit = _implicit(self.pairs, self.strides, self.window)
+        exact = bool(self.empty)  # rounding up would reach all axes
+        self.implicit = None if exact else _implicit(self.pairs, self.strides, self.window)
 
     def maximum(self, with_indices=False):
         x, (padding, ceil) = self.view, self.implicit or ([0] * len(self.pairs), False)
@@ -70,22 +73,29 @@ class _Pool:
         )
         if with_indices:
             return result[0].to(self.view.dtype), result[1]
-        return self.layout.leave(result.to(self.view.dtype))
+        return self.leave(result.to(self.view.dtype))
+
+    def leave(self, result):
+        """What was pooled in the layout of the input."""
+        return self.layout.leave(leave_empty(result, self.empty, -self.layout.n))
 
     def average(self):
         """The mean of the elements in each window; padding does not count."""
-        average = _AVERAGE[len(self.pairs)]
-        if self.implicit is not None and self.dilations == [1] * len(self.pairs):
+        n = len(self.pairs)
+        average = _AVERAGE[n]
+        # torch's kernel for volumes refuses windows larger than the input without its padding
+        fits = n == 2 or all(s >= k for s, k in zip(self.view.shape[-n:], self.window, strict=True))
+        if fits and self.implicit is not None and self.dilations == [1] * n:
             padding, ceil = self.implicit
             result = average(self.view, self.window, self.strides, padding, ceil, False)
-            return self.layout.leave(result)
+            return self.leave(result)
         # the sum over each window, divided by the number of its elements within the input
         ones = torch.ones_like(self.view[:1, :1])
         sums, counts = (
             average(pad(t, self.pairs), self.window, self.strides, 0, False, True, 1)
             for t in (self.view, ones)
         )
-        return self.layout.leave(sums / counts)
+        return self.leave(sums / counts)
 
 
 @op("MaxPool")
@@ -200,7 +210,7 @@ def _max_pool_with_argmax(
     if batched:
         size = height * width * channels
         where = where + torch.arange(batch, device=input.device)[:, None, None, None] * size
-    return MaxPoolWithArgmax(pool.layout.leave(values), pool.layout.leave(where).to(dtype))
+    return MaxPoolWithArgmax(pool.leave(values), pool.leave(where).to(dtype))
 
 
 def max_pool_with_argmax(

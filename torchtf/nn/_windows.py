@@ -189,17 +189,45 @@ def check_rank(x, rank: int, what: str = "input") -> None:
         )
 
 
-def check_sizes(sizes, window, strides, dilations, pairs) -> None:
-    """Checks that each window fits into its axis, as far as the sizes are known."""
-    for size, k, stride, d, (before, after) in zip(
-        sizes, window, strides, dilations, pairs, strict=True
+def place_windows(padding, sizes, window, strides, dilations, strict):
+    """The padding of each axis, and the axes that hold no window, for `leave_empty`.
+
+    TensorFlow's kernels give an empty result where no window fits, unless the number of windows is
+    below zero even when rounded toward zero; its inference of shapes refuses both. Here such an
+    axis is padded to hold one window, of which the result is then dropped.
+
+    Args:
+        padding: what `read_padding` returns.
+        sizes, window, strides, dilations: one number for each spatial axis.
+        strict: whether shapes are inferred, as while tracing.
+
+    Raises:
+        InvalidArgumentError: if a window does not fit, as above, as far as the sizes are known.
+    """
+    pairs = pad_pairs(padding, sizes, window, strides, dilations)
+    empty: list[int] = []
+    for axis, (size, k, s, d, (before, after)) in enumerate(
+        zip(sizes, window, strides, dilations, pairs, strict=True)
     ):
         reach = (k - 1) * d + 1
-        known = all(isinstance(v, int) for v in (size, before, after, reach))
-        if known and size + before + after < reach:
+        if not all(isinstance(v, int) for v in (size, before, after, reach)):
+            continue
+        missing = reach - (size + before + after)
+        if missing <= 0:
+            continue
+        if missing >= 2 * s or (strict and padding != "SAME"):
             raise errors.InvalidArgumentError(
                 None, None,
-                "Computed output size would be negative: "
-                f"{math.trunc((size + before + after - reach + stride) / stride)} "
-                f"[input_size: {size}, effective_filter_size: {reach}, stride: {stride}]",
+                f"Computed output size would be negative: {math.trunc((s - missing) / s)} "
+                f"[input_size: {size}, effective_filter_size: {reach}, stride: {s}]",
             )  # fmt: skip
+        pairs = [*pairs[:axis], (before, after + missing), *pairs[axis + 1 :]]
+        empty.append(axis)
+    return pairs, empty
+
+
+def leave_empty(result: torch.Tensor, empty, first: int) -> torch.Tensor:
+    """The result without what is along the axes, counted from `first`, that hold no window."""
+    for axis in empty:
+        result = result.narrow(first + axis, 0, 0)
+    return result
