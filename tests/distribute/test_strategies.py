@@ -64,6 +64,49 @@ def test_one_replica_leaves_values_as_they_are():
     assert total.numpy() == 6.0 and mean.numpy() == 7 / 3  # as in TensorFlow
 
 
+_REDUCED = """
+    import json, numpy as np
+    seen = []
+    values = [1.0, 3, True, "x", None, [1.0, 2.0], (1, 2), {"a": 1.0}, np.float32(2),
+              tf.constant([1, 2])]
+    strategies = [tf.distribute.get_strategy(), tf.distribute.OneDeviceStrategy("/cpu:0"),
+                  tf.distribute.MirroredStrategy(["CPU:0"])]
+    for i, strategy in enumerate(strategies):
+        for op in ("SUM", "MEAN"):
+            for value in values:
+                try:
+                    result = strategy.reduce(op, value, axis=None)
+                    seen.append([i, op, result is value, repr(result)])
+                except ValueError:
+                    seen.append([i, op, "ValueError"])
+        for value in ([1.0, 2.0], [[1.0, 2.0], [3.0, 5.0]], np.array([1.0, 2.0])):
+            seen.append([i, repr(strategy.reduce("SUM", value, axis=0))])
+    print(json.dumps(seen))
+"""
+
+
+def test_reduce_of_one_replica_returns_what_tensorflow_returns(run_python):
+    ours, theirs = (
+        last_json(run_python(f"import {module} as tf\n" + textwrap.dedent(_REDUCED)))
+        for module in ("torchtf", "tensorflow")
+    )
+    assert ours == theirs and [0, "SUM", True, "1.0"] in ours
+
+
+def test_nccl_without_gpus_is_refused_only_for_several_workers(monkeypatch):
+    options = tf.distribute.experimental.CommunicationOptions(
+        implementation=tf.distribute.experimental.CommunicationImplementation.NCCL
+    )
+    monkeypatch.setattr("torchtf.distribute.multi_worker._kind", lambda: "CPU")
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    assert strategy.num_replicas_in_sync == 1
+    workers = ["127.0.0.1:1", "127.0.0.1:2"]
+    task = {"type": "worker", "index": 0}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": workers}, "task": task}))
+    with pytest.raises(ValueError, match="NCCL needs GPUs"):
+        tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+
+
 @pytest.mark.parametrize("op", [None, "MEDIAN", 3])
 def test_unknown_reduce_op_is_refused(op):
     with pytest.raises(ValueError, match="reduce_op"):

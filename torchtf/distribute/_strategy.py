@@ -299,11 +299,13 @@ class Strategy:
         group: the processes that hold the replicas, or None for a single one.
         mirrors: whether each replica has a copy of the variables made in the scope.
         one_program: whether the replicas are those of one program, which sees the values of all.
+        always_one: whether the strategy never has several replicas: there is nothing to combine.
         packing: how gradients are put together into messages.
     """
 
     mirrors = False
     one_program = False
+    always_one = False
 
     def __init__(
         self,
@@ -407,11 +409,13 @@ class Strategy:
 
         Args:
             reduce_op: SUM or MEAN (of all elements along the axis on all replicas).
-            value: a per-replica value or a tensor; structures are combined part by part.
+            value: a per-replica value or a tensor; structures are combined part by part, but
+                with an axis a list is one value.
             axis: the axis (or axes) to reduce within each replica, or None.
 
         Returns:
-            A tensor, the same on every process.
+            A tensor, the same on every process. Without an axis the value itself, if the strategy
+            never has several replicas, and the mean of a value that does not differ.
 
         Raises:
             ValueError: if the op is unknown, an axis is out of range, or a value that does not
@@ -420,20 +424,34 @@ class Strategy:
         """
         _context.require_cross_replica()
         op = as_reduce_op(reduce_op)
-        return nest.map_structure(lambda v: self._reduce_one(op, v, axis), value)
+        if axis is not None:
+            own = nest.map_structure(lambda v: local_component(_copies_as_they_are(v)), value)
+            return self._reduce_one(op, own, axis)
+        if self.always_one:
+            return value
+        return nest.map_structure(lambda v: self._reduce_equal(op, v), value)
 
-    def _reduce_one(self, op, value, axis):
-        mean = op is ReduceOp.MEAN
+    def _reduce_equal(self, op, value):
+        """Combines a value of which it may be known that all replicas have the same."""
         value = _copies_as_they_are(value)
-        differs = isinstance(value, PerReplica) or not self.one_program
-        if axis is None and self.group is not None and not differs:
-            if mean or (not is_tensor_type(value) and np.all(value == 0)):
+        if self.group is None:
+            equal = not isinstance(value, (PerReplica, DistributedVariable))
+        else:
+            equal = self.one_program and not isinstance(value, PerReplica)
+        if equal and op is ReduceOp.MEAN:
+            return value
+        if equal and self.group is not None:
+            if not is_tensor_type(value) and np.all(value == 0):
                 return value
             raise ValueError(
                 f"A non-DistributedValues value {value} cannot be reduced with the given reduce op "
                 f"{op}."
             )
-        data = to_torch(local_component(value))
+        return self._reduce_one(op, local_component(value), None)
+
+    def _reduce_one(self, op, value, axis):
+        mean = op is ReduceOp.MEAN
+        data = to_torch(value)
         count = 1
         if axis is not None:
             axes = [axis] if isinstance(axis, int) else list(axis)
@@ -571,6 +589,8 @@ def _copies_as_they_are(value):
 
 class _DefaultStrategy(Strategy):
     """The strategy in force when no other is: one replica on the default device."""
+
+    always_one = True
 
     def __init__(self):
         super().__init__(("/job:localhost/replica:0/task:0/device:CPU:0",))

@@ -73,6 +73,10 @@ class MultiWorkerMirroredStrategy(Strategy):
     Args:
         cluster_resolver: where the cluster is described; TF_CONFIG by default.
         communication_options: which library carries the collectives.
+
+    Raises:
+        ValueError: if several workers are to use NCCL and there is no GPU, or if the task is not
+            one of the cluster's.
     """
 
     mirrors = True
@@ -81,20 +85,21 @@ class MultiWorkerMirroredStrategy(Strategy):
         self._resolver = cluster_resolver or TFConfigClusterResolver()
         self._options = communication_options or CommunicationOptions()
         backend = _BACKENDS[self._options.implementation]
-        if backend == "nccl" and _kind() == "CPU":
+        launched = _group.launched()
+        addresses, rank = ([], 0) if launched else self._cluster()
+        several = launched or len(addresses) > 1
+        if several and backend == "nccl" and _kind() == "CPU":
             raise ValueError(
                 "CommunicationImplementation.NCCL needs GPUs, and there are none; use AUTO or RING."
             )
         group = None
-        if _group.launched():
+        if launched:
             group = _group.join(backend=backend, timeout=self._options.timeout_seconds)
-        else:
-            addresses, rank = self._cluster()
-            if len(addresses) > 1:
-                group = _group.join(
-                    rank, len(addresses), f"tcp://{addresses[0]}", backend,
-                    self._options.timeout_seconds,
-                )  # fmt: skip
+        elif several:
+            group = _group.join(
+                rank, len(addresses), f"tcp://{addresses[0]}", backend,
+                self._options.timeout_seconds,
+            )  # fmt: skip
         size = group.size if group is not None else 1
         job = "worker" if group is not None else "localhost"
         devices = tuple(f"/job:{job}/replica:0/task:{i}/device:{_kind()}:0" for i in range(size))

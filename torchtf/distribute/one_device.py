@@ -14,6 +14,8 @@ class OneDeviceStrategy(Strategy):
         device: e.g. `"/gpu:0"`; variables and computations are placed there.
     """
 
+    always_one = True
+
     def __init__(self, device):
         super().__init__(_device_names([device]))
         self._device = device
