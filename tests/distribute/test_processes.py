@@ -308,6 +308,28 @@ def test_no_process_outlives_the_program(tmp_path, how, sent, code):
         process.communicate()
 
 
+def test_strategies_of_other_sizes_in_one_program(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import torchtf as tf\n"
+        "cpu = tf.config.list_physical_devices('CPU')[0]\n"
+        "tf.config.set_logical_device_configuration(\n"
+        "    cpu, [tf.config.LogicalDeviceConfiguration()] * 4)\n"
+        "for n in (2, 1, 3, 2):\n"
+        "    try:\n"
+        "        strategy = tf.distribute.MirroredStrategy([f'CPU:{i}' for i in range(n)])\n"
+        "        ones = strategy.run(lambda: tf.constant(1.0))\n"
+        "        print(n, float(strategy.reduce('SUM', ones, axis=None)))\n"
+        "    except NotImplementedError as e:\n"
+        "        print(n, 'Name 2 devices or one' in str(e))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=60, env=ENVIRONMENT
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["2 2.0", "1 1.0", "3 True", "2 2.0"]
+
+
 def test_spawning_can_be_turned_off(tmp_path):
     script = tmp_path / "off.py"
     script.write_text(

@@ -49,7 +49,8 @@ class MirroredStrategy(Strategy):
             `num_packs` of an all-reduce says how many messages the gradients make.
 
     Raises:
-        ValueError: for malformed device names, or if their number is not that of the processes.
+        ValueError: for malformed device names.
+        NotImplementedError: for several devices whose number is not that of the processes.
         RuntimeError: if several devices are asked for where no script can be started again.
     """
 
@@ -85,9 +86,10 @@ def _join(devices) -> tuple[tuple[str, ...], _group.Group | None]:
         return names, _spawn.start_other_ranks(len(names))
     group = _group.join()
     if group.size != len(names):
-        raise ValueError(
+        raise NotImplementedError(
             f"MirroredStrategy on {len(names)} devices needs as many processes, but the launcher "
-            f"(or an earlier strategy) made {group.size}; leave `devices` out to use all of them."
+            f"(or an earlier strategy) made {group.size}, and their number is fixed. Name "
+            f"{group.size} devices or one, or run the other strategy in a program of its own."
         )
     return names, group
 
