@@ -220,8 +220,8 @@ def draw(n):
     c = tf.nn.dropout(tf.ones([8]), 0.5), tf.random.categorical([[0.1, 0.2]], 4)
     d = tf.random.gamma([2], [0.5, 3.0]), tf.random.poisson([2], [3.0, 20.0])
     total = tf.zeros([])
-    for _ in tf.range(3):
-        total = 2.0 * total + tf.random.uniform([])
+    for _ in tf.range(3):  # a sum: TensorFlow's iterations may draw in another order
+        total += tf.random.uniform([])
     if n > 2:
         total += tf.random.uniform([])
     else:

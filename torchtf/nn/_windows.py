@@ -194,7 +194,8 @@ def place_windows(padding, sizes, window, strides, dilations, strict):
 
     TensorFlow's kernels give an empty result where no window fits, unless the number of windows is
     below zero even when rounded toward zero; its inference of shapes refuses both. Here such an
-    axis is padded to hold one window, of which the result is then dropped.
+    axis is padded to hold one window, of which the result is then dropped. Not if the size is open
+    while tracing: an axis without elements is then an error of the kernel's when the graph runs.
 
     Args:
         padding: what `read_padding` returns.
