@@ -353,12 +353,10 @@ def _graph_while(cond, body, loop_vars, shape_invariants, maximum_iterations, na
             opened = [TensorShape([])] + opened
         zero = convert_to_tensor(0, dtype=limit.dtype)
         result = staged_while(
-            cond, body, [zero, *loop_vars], opened, _loop_errors(loop_vars, 1), name or "while"
+            cond, body, [zero, *loop_vars], opened, _loop_errors(loop_vars, 1), name
         )
         return _retyped(structure, result[1:])
-    result = staged_while(
-        cond, body, list(loop_vars), opened, _loop_errors(loop_vars), name or "while"
-    )
+    result = staged_while(cond, body, list(loop_vars), opened, _loop_errors(loop_vars), name)
     return _retyped(loop_vars, result)
 
 
