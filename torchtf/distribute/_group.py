@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime
 import os
 import random
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -202,6 +204,16 @@ def join(
     _group = Group(dist.get_rank(), dist.get_world_size())
     _share_random_state(_group)
     return _group
+
+
+@atexit.register
+def _leave() -> None:
+    """Ends the threads of the group before the interpreter: one that frees a tensor later aborts.
+
+    After an error it may be in the middle of a collective, which would never end.
+    """
+    if _group is not None and dist.is_initialized() and not hasattr(sys, "last_value"):
+        dist.destroy_process_group()
 
 
 def _meeting_place(timeout: datetime.timedelta) -> dict:
