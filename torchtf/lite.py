@@ -120,7 +120,7 @@ class TFLiteConverter:
     def __init__(self, source: Callable[[str], tuple[str, list | None]], signature_keys=None):
         self._source = source  # scratch folder -> (SavedModel, references or None)
         self._signature_keys = list(signature_keys) if signature_keys else None
-        self.optimizations: list[Optimize] = []
+        self.optimizations: Iterable[Optimize] = set()
         self.representative_dataset: Any = None
         self.target_spec = TargetSpec()
         self.inference_input_type = dtypes.float32
@@ -167,7 +167,7 @@ class TFLiteConverter:
 
     @classmethod
     def from_keras_model(cls, model) -> TFLiteConverter:
-        """A converter for a Keras model, in inference mode.
+        """A converter for a Keras model, in inference mode; its inputs keep their names.
 
         Raises:
             ValueError: for an object that is no Keras model, or was never built.
@@ -176,7 +176,7 @@ class TFLiteConverter:
 
         if not saved_model._is_keras_model(model):
             raise ValueError(f"from_keras_model takes a Keras model, got {type(model).__name__}")
-        return cls(lambda scratch: _saved(scratch, saved_model.keras_function(model)))
+        return cls(lambda scratch: _saved(scratch, saved_model.keras_function(model, named=True)))
 
     @classmethod
     def from_concrete_functions(cls, funcs: Sequence, trackable_obj=None) -> TFLiteConverter:

@@ -288,37 +288,57 @@ def _is_keras_model(obj) -> bool:
     return keras is not None and isinstance(obj, keras.Model)
 
 
-def keras_function(model, batch_size: int | None = None):
+def keras_function(model, batch_size: int | None = None, named: bool = False):
     """The call of a built Keras model, in inference mode, as a concrete function.
+
+    Its inputs are called after the argument, as TensorFlow saves a model; with `named`, after the
+    layers that they enter by, with the batch sizes given there, as TensorFlow converts one.
 
     Raises:
         ValueError: if the model has never seen an input.
     """
     from torchtf.function import function
 
-    try:
-        inputs = model.inputs
-    except AttributeError:
-        inputs = None
-    if not inputs:
-        raise ValueError(
-            f"Model {model!r} cannot be saved because the input shape is not available: build it "
-            f"with "
-            "tf.keras.Input, or pass signatures="
-        )
-    structure = getattr(model, "_inputs_struct", None)
+    structure = _keras_inputs(model)
     if structure is None:
-        structure = inputs[0] if len(inputs) == 1 else inputs
+        raise ValueError(
+            f"Model {model!r} cannot be saved because the input shapes have not been set. Usually, "
+            "input shapes are automatically determined from calling `.fit()` or `.predict()`. To "
+            "manually set the shapes, call `model.build(input_shape)`."
+        )
     specs = nest.map_structure(
-        lambda x: TensorSpec([batch_size if batch_size else x.shape[0], *x.shape[1:]], x.dtype),
+        lambda x: TensorSpec(
+            x.shape if named else [batch_size, *x.shape[1:]],
+            x.dtype,
+            name=x.name if named else None,
+        ),
         structure,
     )
+    if not named:
+
+        @function
+        def call(inputs):
+            return model(inputs, training=False)
+
+        return call.get_concrete_function(specs)
 
     @function
-    def call(inputs):
-        return model(inputs, training=False)
+    def call_flat(*args):
+        return model(nest.pack_sequence_as(structure, args), training=False)
 
-    return call.get_concrete_function(specs)
+    return call_flat.get_concrete_function(*nest.flatten(specs))
+
+
+def _keras_inputs(model):
+    """The inputs of a model as its call takes them: Keras tensors, or specs of what it was built
+    for; None if that is not one argument.
+    """
+    from keras.src.export.export_utils import _infer_input_signature_from_model
+
+    if hasattr(model, "_inputs_struct"):
+        return model._inputs_struct
+    inputs = getattr(model, "inputs", None) or _infer_input_signature_from_model(model)
+    return inputs[0] if inputs and len(inputs) == 1 else None
 
 
 def signature_of(key: str, concrete, description: Description | None = None):

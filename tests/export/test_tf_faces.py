@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import torchtf as tf
+from tests.conftest import results_of_both
 
 
 class Scale(tf.Module):
@@ -206,3 +207,47 @@ def test_a_functional_model_of_one_input_has_a_function():
     concrete = tf.saved_model.keras_function(tf.keras.Model(inputs, outputs))
     x = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 4)
     np.testing.assert_allclose(np.array(concrete(tf.constant(x))), np.sin(x), rtol=1e-6)
+
+
+_CONVERTED = """
+import contextlib, importlib, io, json, sys
+import numpy as np
+tf = importlib.import_module(sys.argv[1])
+keras, layers = tf.keras, tf.keras.layers
+
+class Built(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(2)
+
+    def call(self, inputs):
+        return {"scores": self.dense(inputs)}
+
+class Traced(Built):
+    call = tf.function(Built.call, input_signature=[tf.TensorSpec([None, 3], name="pic")])
+
+ids, left = keras.Input((4,), dtype="int32", name="zebra"), keras.Input((4,), name="apple")
+several = keras.Model([ids, left], [layers.Dense(2)(left), layers.Embedding(9, 3)(ids)])
+fixed = keras.Input((4,), batch_size=3, name="a.b")
+models = [several, keras.Model(fixed, layers.Dense(2)(fixed)), Built(), Traced()]
+for model in models[2:]:
+    model(tf.ones([1, 3]))
+found = []
+for model in models:
+    with contextlib.redirect_stdout(io.StringIO()):
+        content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    interpreter = tf.lite.Interpreter(model_content=content)
+    details = interpreter.get_input_details() + interpreter.get_output_details()
+    shapes = [(d["shape_signature"].tolist(), d["dtype"].__name__) for d in details]
+    found.append([interpreter.get_signature_list(), shapes])
+try:
+    tf.lite.TFLiteConverter.from_keras_model(keras.Sequential([layers.Dense(2)])).convert()
+except ValueError as error:
+    found.append(str(error))
+print("RESULT", json.dumps(found))
+"""
+
+
+def test_a_converted_keras_model_has_tensorflows_inputs(tmp_path_factory):
+    found = results_of_both(tmp_path_factory, _CONVERTED)
+    assert found["torchtf"] == found["tensorflow"]

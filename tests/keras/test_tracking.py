@@ -160,3 +160,23 @@ def test_a_metric_resets_them():
     m.compile("sgd", "mse", metrics=[Count()])
     history = m.fit(X, np.zeros((4, 1)), batch_size=2, epochs=2, verbose=0)
     assert history.history["count"] == [4.0, 4.0]
+
+
+def test_weights_made_while_keras_asks_for_shapes_are_read_by_a_traced_call():
+    class Traced(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 3])])
+        def call(self, x):
+            return self.dense(x)
+
+    m = Traced()
+    m(tf.constant(X))
+    assert {v.name for v in m.call.get_concrete_function().variables} == {"kernel", "bias"}
+    m.dense.kernel.assign(tf.zeros([3, 2]))
+    np.testing.assert_array_equal(m(tf.constant(X)), np.zeros((4, 2)))
+    m.compile(keras.optimizers.SGD(0.2), "mse")
+    m.fit(X, np.ones((4, 2)), epochs=30, verbose=0)
+    np.testing.assert_allclose(m(tf.constant(X)), np.ones((4, 2)), atol=0.02)

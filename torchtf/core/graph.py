@@ -24,6 +24,9 @@ class _State(threading.local):
     trace: Any = None  # a torchtf.function.trace.Trace
     # tf.config.run_functions_eagerly and tf.init_scope look here, too
     eager_depth = 0
+    # the call under way asks for shapes alone: its variables may be stand-ins, so that a graph made
+    # of it is not kept
+    on_trial = False
 
 
 state = _State()

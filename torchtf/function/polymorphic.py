@@ -349,7 +349,7 @@ class Function:
             wanted = args
             if self._input_signature is not None:
                 wanted = self._input_signature_args(args)
-            elif self._reduce_retracing:
+            elif self._reduce_retracing and not graph.state.on_trial:
                 wanted, concrete = self._relax(key, args)
                 if concrete is not None:
                     self._cache[key] = concrete
@@ -367,9 +367,10 @@ class Function:
                 found = self._traced_by_sizes(wanted, args, error)
                 if found is None:
                     raise
-                self._cache[key] = found
+                if not graph.state.on_trial:
+                    self._cache[key] = found
                 return found
-            if concrete is not None:
+            if concrete is not None and not graph.state.on_trial:
                 self._cache[key] = concrete
                 self._concrete.append(concrete)
             return concrete

@@ -27,6 +27,7 @@ from keras.src.layers.layer import Layer
 from keras.src.metrics.metric import Metric
 from keras.src.utils.tracking import Tracker
 
+from torchtf.core import graph
 from torchtf.core.variable import Variable
 from torchtf.keras._core import convert_to_tensor
 from torchtf.keras._patch import own_attribute, replaces, use_everywhere
@@ -212,6 +213,7 @@ def _output_spec_of_values(fn: Any, args: tuple, kwargs: dict) -> Any:
 @replaces(core, "compute_output_spec")
 def compute_output_spec(fn: Any, *args: Any, **kwargs: Any) -> Any:
     outer, _undo.values = _undo.values, {}
+    on_trial, graph.state.on_trial = graph.state.on_trial, True
     try:
         if not any(isinstance(x, KerasTensor) for x in tree.flatten((args, kwargs))):
             return _output_spec_of_values(fn, args, kwargs)
@@ -220,6 +222,7 @@ def compute_output_spec(fn: Any, *args: Any, **kwargs: Any) -> Any:
         for variable, value in _undo.values.values():
             variable._value = value
         _undo.values = outer
+        graph.state.on_trial = on_trial
 
 
 use_everywhere(compute_output_spec)
