@@ -197,10 +197,11 @@ class Killed(tf.keras.callbacks.Callback):
 tf.keras.utils.set_random_seed(1)
 x = np.random.default_rng(0).normal(size=(48, 4)).astype("float32")
 with strategy.scope():
-    model = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(1)])
+    model = tf.keras.Sequential([
+        tf.keras.Input((4,)), tf.keras.layers.Dropout(0.3), tf.keras.layers.Dense(1)])
     model.compile(optimizer="adam", loss="mse")
 model.fit(
-    tf.data.Dataset.from_tensor_slices((x, x.sum(1))).batch(16), epochs=4, verbose=0,
+    tf.data.Dataset.from_tensor_slices((x, x.sum(1))).shuffle(48).batch(16), epochs=4, verbose=0,
     callbacks=[tf.keras.callbacks.BackupAndRestore(f"{folder}/backup"), Killed()])
 json.dump([attempt, [w.tolist() for w in model.get_weights()]],
           open(f"{folder}/done-{rank}.json", "w"))
