@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 
+from torchtf import _keras_import
 from torchtf import operators as _operators
 from torchtf._names import MODULES, TOP_LEVEL
 from torchtf.core import absent
@@ -18,6 +19,8 @@ __git_version__ = "torchtf"
 __compiler_version__ = "torch"
 
 newaxis = None
+
+_keras_import.install()
 
 
 def __getattr__(name: str):

@@ -87,6 +87,41 @@ def test_the_backend_is_not_forced_on_children(run_python):
     assert out.strip() == "None"
 
 
+def test_import_keras_beside_torchtf_is_tf_keras(run_python):
+    out = run_python(
+        """
+        import os
+        import torchtf as tf
+        import keras
+        from keras import layers, ops
+
+        class Positive(layers.Layer):
+            def call(self, x):
+                return ops.cast(x > 0, "float32") * ops.square(x)
+
+        inputs = keras.Input((2,))
+        model = keras.Model(inputs, Positive()(inputs))
+        print(model(ops.convert_to_tensor([[-1.0, 3.0]])).numpy())
+        print(keras.losses.mean_squared_error([1.0, 2.0], [1.0, 4.0]))
+        print(keras.Model is tf.keras.Model, keras.ops.cast is tf.keras.ops.cast)
+        print(keras.backend.backend(), os.environ.get("KERAS_BACKEND"))
+        """
+    )
+    assert out.splitlines() == [
+        "[[0. 9.]]", "tf.Tensor(2.0, shape=(), dtype=float32)", "True True", "torch None",
+    ]  # fmt: skip
+
+
+def test_import_keras_beside_tensorflow_is_left_alone(run_python):
+    out = run_python(
+        """
+        import torchtf, tensorflow, keras
+        print(keras.backend.backend())
+        """
+    )
+    assert out.splitlines()[-1] == "tensorflow"
+
+
 def test_import_of_torchtf_loads_no_keras(run_python):
     code = """
     import sys, torchtf

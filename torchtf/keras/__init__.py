@@ -11,8 +11,9 @@ Raises:
 from __future__ import annotations
 
 import importlib
-import os
 import sys
+
+from torchtf._keras_import import torch_backend
 
 
 def _import_keras() -> None:
@@ -30,15 +31,8 @@ def _import_keras() -> None:
                 'before keras, or set the environment variable KERAS_BACKEND to "torch".'
             )
         return
-    before = os.environ.get("KERAS_BACKEND")
-    os.environ["KERAS_BACKEND"] = "torch"
-    try:
-        import keras
-    finally:
-        if before is None:
-            del os.environ["KERAS_BACKEND"]
-        else:
-            os.environ["KERAS_BACKEND"] = before
+    with torch_backend():
+        importlib.import_module("keras")
 
 
 _import_keras()

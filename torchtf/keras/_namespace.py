@@ -5,6 +5,7 @@ Contract:
   that name; attributes set on one (`tf.keras.datasets.cifar10.load_data = fake`) stay there.
 - Classes are Keras' own. Functions are entered through `into_keras`, the legacy backend functions
   excepted: their bodies are `tf` ops, which belong to the user's side.
+- The functions of the public modules of `keras` (`keras.ops`) are those of `tf.keras`.
 - Names of TensorFlow 2.15 that Keras 3 dropped or moved are added (`ALIASES`).
 """
 
@@ -83,7 +84,7 @@ def public(value: Any) -> Any:
     """A value of Keras' namespace as the user gets it."""
     if not isinstance(value, types.FunctionType) or value.__module__ == _LEGACY_BACKEND:
         return value
-    if not value.__module__.startswith("keras."):
+    if not value.__module__.startswith("keras.") or hasattr(value, "torchtf_raw"):
         return value
     entry = _crossing.get(id(value))
     if entry is None:
@@ -125,8 +126,22 @@ def _mirror(source: types.ModuleType, path: str) -> None:
             setattr(target, name, public(value))
 
 
+def _share_with_keras() -> None:
+    """Puts the functions that cross into the modules that `import keras` gives to users.
+
+    Keras itself uses `keras.src` alone.
+    """
+    for name, module in list(sys.modules.items()):
+        if name == "keras" or _is_public_module(module):
+            for attribute, value in list(vars(module).items()):
+                crossing = public(value)
+                if crossing is not value:
+                    setattr(module, attribute, crossing)
+
+
 def build() -> None:
     """Fills `torchtf.keras` and registers its submodules."""
+    _share_with_keras()
     _mirror(_root, "")
     for info in pkgutil.iter_modules(_root.__path__):  # those that it does not import itself
         if info.name not in vars(_root):

@@ -50,7 +50,7 @@ from torchtf.keras._distribute import (
     with_all_states,
 )
 from torchtf.keras._patch import replaces
-from torchtf.keras._side import inward, on_keras_side, outward
+from torchtf.keras._side import inward, on_keras_side, on_user_side
 
 # ---- steps --------------------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ def _make(name: str, step_name: str, over_batches: Callable[[list[Any]], Any]) -
             step = _traced(self, step)
 
             def run(batches: Iterable[Any]) -> Any:
-                return over_batches([step(outward(data)) for data in batches])
+                return over_batches([on_user_side(step, (data,)) for data in batches])
 
         else:
             step = _traced(self, in_replica(self, step))
@@ -156,7 +156,7 @@ def _make(name: str, step_name: str, over_batches: Callable[[list[Any]], Any]) -
             def run(batches: Iterable[Any], shared: bool = True) -> Any:
                 if shared:
                     batches = (share(self, data) for data in batches)
-                return over_batches([step(outward(data)) for data in batches])
+                return over_batches([on_user_side(step, (data,)) for data in batches])
 
         run.traced = None if self.run_eagerly else step  # type: ignore[attr-defined]
         setattr(self, attribute, run)
