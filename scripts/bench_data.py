@@ -5,6 +5,9 @@ all of them. Shown is the best of the rounds, in elements per second, and torcht
 TensorFlow.
 
     python scripts/bench_data.py [--cases range,images] [--engines torchtf,tensorflow] [--rounds 3]
+
+With `--fit` it measures instead whether training waits for its data: seconds per step of a ResNet's
+`fit` on the pipeline of `augment`, and on the same batches held ready in memory, in turns.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 ENGINES = ("torchtf", "tensorflow", "torch")
 
 # name -> function of (tf, size, folder) that gives a dataset and its number of elements
@@ -100,8 +103,10 @@ def loader_images(torch, scale, folder):
 
 @case
 def case_augment(tf, scale, folder):
-    images, labels, n = _images(scale)
+    return _augmented(tf, *_images(scale))
 
+
+def _augmented(tf, images, labels, n):
     def augment(image, label):
         image = tf.cast(image, tf.float32) / 255.0
         image = tf.image.random_flip_left_right(image)
@@ -161,6 +166,28 @@ def case_records(tf, scale, folder):
     return tf.data.TFRecordDataset(path), n
 
 
+class _Each:
+    """An iterable that starts a generator anew each time."""
+
+    def __init__(self, function: Callable) -> None:
+        self._function = function
+
+    def __iter__(self):
+        return self._function()
+
+
+@case
+def case_write(tf, scale, folder):
+    n = int(50_000 * scale)
+
+    def written():
+        with tf.io.TFRecordWriter(str(folder / "written.tfrecord")) as writer:
+            for i in range(n):
+                yield writer.write(b"%08d" % i * 40)
+
+    return _Each(written), n
+
+
 @case
 def case_parse_single(tf, scale, folder):
     n = int(10_000 * scale)
@@ -208,7 +235,6 @@ def run_one(engine: str, name: str, scale: float) -> float:
             dataset, n = LOADERS[name](torch, scale, Path(folder))
         else:
             if engine == "torchtf":
-                sys.path.insert(0, str(ROOT))
                 import torchtf as tf
             else:
                 import tensorflow as tf  # type: ignore[no-redef]
@@ -221,14 +247,56 @@ def run_one(engine: str, name: str, scale: float) -> float:
         return n / (time.perf_counter() - began)
 
 
+def fit_one(engine: str, scale: float, rounds: int) -> dict[str, float]:
+    """Median seconds per step of `fit` with batches that are "ready", and "fed" by a pipeline."""
+    from bench_models import import_tf, keras_model
+
+    tf = import_tf(engine)
+    model = keras_model(tf, "resnet16")
+    model.compile(
+        "adam",
+        tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        steps_per_execution=1,
+    )
+    fed, _ = _augmented(tf, *_images(scale))
+    ready = fed.take(4).cache()
+    sources = {"ready": ready.repeat(), "fed": fed.repeat()}
+    ends: list[float] = []
+    clock = tf.keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: ends.append(time.perf_counter())
+    )
+    durations: dict[str, list[float]] = {name: [] for name in sources}
+    for turn in range(rounds + 1):
+        for name, source in sources.items():
+            ends.clear()
+            model.fit(source, steps_per_epoch=12, verbose=0, callbacks=[clock])
+            if turn:  # the first one traces
+                durations[name] += np.diff(ends[1:]).tolist()
+    return {name: float(np.median(values)) for name, values in durations.items()}
+
+
+def fit_table(engines: list[str], rounds: int, scale: float) -> None:
+    print(f"{'engine':16}{'ready':>14}{'fed':>14}{'ratio':>9}")
+    for engine in engines:
+        if engine != "torch":
+            found = in_process("--run-fit", engine, "--rounds", str(rounds), "--scale", str(scale))
+            if found is not None:
+                cells = "".join(f"{found[k] * 1000:>11.1f} ms" for k in ("ready", "fed"))
+                print(f"{engine:16}{cells}{found['fed'] / found['ready']:>8.2f}x", flush=True)
+
+
 def measure(engine: str, name: str, scale: float) -> float | None:
+    return in_process("--run", engine, name, "--scale", str(scale))
+
+
+def in_process(*arguments: str):
+    """What this script prints last with these arguments; None if it fails."""
     variables = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1")
     done = subprocess.run(
-        [sys.executable, __file__, "--run", engine, name, "--scale", str(scale)],
-        env=variables, capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, __file__, *arguments], env=variables, capture_output=True, text=True
+    )
     if done.returncode:
-        print(f"{engine} {name}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        print(f"{arguments}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return None
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -256,11 +324,19 @@ def main() -> None:
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of elements")
+    parser.add_argument("--fit", action="store_true", help="whether `fit` waits for its data")
+    parser.add_argument("--run-fit", metavar="ENGINE", help=argparse.SUPPRESS)
     parser.add_argument("--run", nargs=2, metavar=("ENGINE", "CASE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
         engine, case = options.run
         print(json.dumps(run_one(engine, case, options.scale)))
+        return
+    if options.run_fit:
+        print(json.dumps(fit_one(options.run_fit, options.scale, options.rounds)))
+        return
+    if options.fit:
+        fit_table(options.engines.split(","), options.rounds, options.scale)
         return
     unknown = set(options.cases.split(",")) - set(CASES)
     if unknown:

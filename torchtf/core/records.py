@@ -5,11 +5,14 @@ A record is: its length (8 bytes), the masked CRC of the length, the data, the m
 
 from __future__ import annotations
 
+import functools
 import struct
 
 import google_crc32c
 
 _MASK = 0xA282EAD8
+_crc = google_crc32c.value
+_pack_crc = struct.Struct("<I").pack
 
 
 def mask(crc: int) -> int:
@@ -25,12 +28,17 @@ def unmask(masked: int) -> int:
 
 def masked_crc(data: bytes) -> int:
     """The masked CRC32C of `data`."""
-    return mask(google_crc32c.value(data))
+    return mask(_crc(data))
+
+
+@functools.lru_cache(1024)  # records of a file are often of few lengths
+def _header(length: int) -> bytes:
+    packed = struct.pack("<Q", length)
+    return packed + _pack_crc(masked_crc(packed))
 
 
 def frame(data: bytes) -> bytes:
     """`data` as a record of a TFRecord file."""
-    length = struct.pack("<Q", len(data))
-    return b"".join(
-        (length, struct.pack("<I", masked_crc(length)), data, struct.pack("<I", masked_crc(data)))
-    )
+    crc = _crc(data)
+    masked = (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF  # `mask`, without its call
+    return b"".join((_header(len(data)), data, _pack_crc(masked)))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import zlib
 
-from torchtf.core import errors, records
-from torchtf.io.gfile import local_path, translated_errors
+from torchtf.core import errors
+from torchtf.core.records import frame
+from torchtf.io.gfile import local_path, translated, translated_errors
 
 _COMPRESSION_TYPES = ("", "ZLIB", "GZIP")
 
@@ -109,27 +110,23 @@ class TFRecordWriter:
         Raises:
             FailedPreconditionError: after `close`.
         """
-        self._check_open()
-        if isinstance(record, str):
-            record = record.encode()
-        elif not isinstance(record, (bytes, bytearray, memoryview)):
-            raise TypeError(f"A record must be bytes, got {type(record).__name__}")
-        record = bytes(record)
-        self._put(records.frame(record))
-
-    def _put(self, data: bytes) -> None:
+        if type(record) is not bytes:
+            record = _as_bytes(record)
+        file = self._file
+        if file.closed:
+            raise _closed()
+        data = frame(record)
         if self._compressor is not None:
             data = self._compressor.compress(data)
-        with translated_errors(self._path):
-            self._file.write(data)
-
-    def _check_open(self):
-        if self._file.closed:
-            raise errors.FailedPreconditionError(None, None, "Writer is closed.")
+        try:  # `translated_errors` costs as much as all of the above
+            file.write(data)
+        except OSError as e:
+            raise translated(e, self._path) from None
 
     def flush(self) -> None:
         """Hands all records to the operating system."""
-        self._check_open()
+        if self._file.closed:
+            raise _closed()
         with translated_errors(self._path):
             if self._compressor is not None:
                 self._file.write(self._compressor.flush(self._flush_mode))
@@ -151,3 +148,15 @@ class TFRecordWriter:
 
     def __exit__(self, *exc):
         self.close()
+
+
+def _as_bytes(record) -> bytes:
+    if isinstance(record, str):
+        return record.encode()
+    if isinstance(record, (bytes, bytearray, memoryview)):
+        return bytes(record)
+    raise TypeError(f"A record must be bytes, got {type(record).__name__}")
+
+
+def _closed() -> errors.FailedPreconditionError:
+    return errors.FailedPreconditionError(None, None, "Writer is closed.")

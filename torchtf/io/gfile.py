@@ -60,8 +60,13 @@ def translated_errors(path):
     try:
         yield
     except OSError as e:
-        kind = _BY_ERRNO.get(e.errno, errors.UnknownError)
-        raise kind(None, None, f"{path}; {e.strerror}") from None
+        raise translated(e, path) from None
+
+
+def translated(error: OSError, path) -> errors.OpError:
+    """TensorFlow's exception for the OSError of an operation on the file `path`."""
+    kind = _BY_ERRNO.get(error.errno, errors.UnknownError)
+    return kind(None, None, f"{path}; {error.strerror}")
 
 
 class GFile:
