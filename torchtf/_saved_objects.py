@@ -115,12 +115,12 @@ class Description:
 
         try:
             return self._kinds.Trace(
-                self.signature(concrete.name, concrete),
+                self.signature(concrete.graph.name, concrete),
                 structure.encode(concrete.structured_input_signature, _is_spec, _composite),
                 structure.encode(concrete.output_signature, _is_spec, _composite),
             )
         except NotImplementedError as error:
-            self.objects.leave_out(concrete.name, error)
+            self.objects.leave_out(concrete.graph.name, error)
             return None
 
     def signature(self, name: str, concrete: ConcreteFunction, inputs=None, outputs=None):
@@ -138,8 +138,8 @@ class Description:
             module, _ = concrete.as_module()
             if staged.has_own_gradients(concrete.graph_module):
                 warnings.warn(
-                    f"The custom gradients of the function {concrete.name!r} are not saved: a "
-                    "loaded model has those of its ops. Call the function that has the custom "
+                    f"The custom gradients of the function {concrete.graph.name!r} are not saved: "
+                    "a loaded model has those of its ops. Call the function that has the custom "
                     "gradient outside of the saved one.",
                     stacklevel=2,
                 )

@@ -393,9 +393,9 @@ def _outputs(key: str, concrete) -> list[str]:
         if not isinstance(name, str) or not isinstance(value, TensorSpec):
             raise ValueError(
                 f"Got a non-Tensor value {value!r} for key {name!r} in the output of the function "
-                f"{concrete.name} used to generate the SavedModel signature {key!r}. Outputs for "
-                "functions used as signatures must be a single Tensor, a sequence of Tensors, or a "
-                "dictionary from string to Tensor."
+                f"{concrete.graph.name} used to generate the SavedModel signature {key!r}. Outputs "
+                "for functions used as signatures must be a single Tensor, a sequence of Tensors, "
+                "or a dictionary from string to Tensor."
             )
     return list(items)
 

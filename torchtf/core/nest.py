@@ -1,6 +1,7 @@
 """`tf.nest`: flattening and mapping of nested Python structures.
 
-* A structure is a list, tuple, named tuple, mapping or attrs class, or an atom (all else).
+* A structure is a list, tuple, named tuple, mapping, attrs class or dataclass with
+  `__tf_flatten__`, or an atom (all else).
 * Mappings are taken in the order of their sorted keys, whatever order they hold.
 * With `expand_composites=True`, an object that has `_type_spec` (a `RaggedTensor`, say) counts as a
   structure of its component tensors, and such a spec as one of the specs of its components.
@@ -8,6 +9,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, MappingView
 from typing import Any
 
@@ -22,6 +24,16 @@ def _is_attrs(x) -> bool:
     return hasattr(type(x), "__attrs_attrs__")
 
 
+def _is_flattened(x) -> bool:
+    """Whether a dataclass says itself what its tensors are (`tf.experimental`'s protocol)."""
+    return hasattr(type(x), "__tf_flatten__") and dataclasses.is_dataclass(x)
+
+
+def metadata(x):
+    """What a dataclass keeps besides its tensors."""
+    return x.__tf_flatten__()[0] if _is_flattened(x) else None
+
+
 def _is_composite(x) -> bool:
     return hasattr(type(x), "_type_spec") and hasattr(x._type_spec, "_to_components")
 
@@ -32,8 +44,9 @@ def is_composite_spec(x) -> bool:
 
 
 def is_nested(structure) -> bool:
-    """True for a list, tuple, mapping or attrs class; False for an atom."""
-    return isinstance(structure, (list, tuple, dict, Mapping, MappingView)) or _is_attrs(structure)
+    """True for a list, tuple, mapping or class that is taken apart; False for an atom."""
+    kinds = (list, tuple, dict, Mapping, MappingView)
+    return isinstance(structure, kinds) or _is_attrs(structure) or _is_flattened(structure)
 
 
 def _sorted_keys(mapping) -> list:
@@ -53,6 +66,8 @@ def children(structure, expand_composites: bool = False) -> list[tuple[Any, Any]
         return list(enumerate(iter(structure)))  # type: ignore[call-overload]
     if _is_attrs(structure):
         return [(a.name, getattr(structure, a.name)) for a in type(structure).__attrs_attrs__]
+    if _is_flattened(structure):
+        return list(enumerate(structure.__tf_flatten__()[1]))
     if expand_composites and _is_composite(structure):
         spec = structure._type_spec
         return list(enumerate(flatten(spec._to_components(structure), True)))
@@ -84,6 +99,8 @@ def rebuild(structure, values: list):
         return kind(values) if kind in (list, tuple) else _rebuild_sequence(structure, values)
     if _is_attrs(structure):
         return type(structure)(*values)
+    if _is_flattened(structure):
+        return type(structure).__tf_unflatten__(metadata(structure), tuple(values))
     if is_composite_spec(structure):
         spec, components = structure, structure._component_specs
     else:

@@ -13,6 +13,7 @@ import torch
 
 from torchtf.core import arena, dtypes, errors, graph, nest, tape
 from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
+from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
 from torchtf.core.variable import Variable
@@ -56,8 +57,9 @@ class ConcreteFunction:
         variables: Sequence[Variable] = (),
         for_variables: Callable[[list], ConcreteFunction] | None = None,
         given_names: Collection[str] = (),
+        variadic: bool = False,
     ):
-        self.name = name
+        self._name = name
         self._traced = traced
         self._parameters = parameters
         self.structured_input_signature = structured_input_signature
@@ -79,6 +81,7 @@ class ConcreteFunction:
         self._arguments = variables
         self._for_variables = for_variables
         self._given_names = given_names
+        self._variadic = variadic
         if variables:
             self._bound: tuple = ((), None)  # the variables of the last call, the graph on them
             self.call_flat = self._call_on_variables
@@ -93,6 +96,11 @@ class ConcreteFunction:
     # -- what it is
 
     @property
+    def name(self) -> bytes:
+        """The name of the graph, which no other one has."""
+        return self._inference_name.encode()
+
+    @property
     def structured_outputs(self):
         return self.graph.structured_outputs
 
@@ -105,11 +113,12 @@ class ConcreteFunction:
 
     @property
     def output_dtypes(self):
-        return fill(self._output_template, iter([s.dtype for s in self._output_specs]))
+        return self._structure([s.dtype for s in self._output_specs])
 
     @property
     def output_shapes(self):
-        return fill(self._output_template, iter([s.shape for s in self._output_specs]))
+        shapes = self._structure([s.shape for s in self._output_specs])
+        return nest.map_structure(lambda s: TensorShape(None) if s is None else s, shapes)
 
     @property
     def variables(self) -> tuple:
@@ -146,7 +155,7 @@ class ConcreteFunction:
 
         if not hasattr(self, "_graph"):
             self._graph = FuncGraph(
-                self.name, self.graph_module.graph, self._traced.captures, self._output_specs,
+                self._name, self.graph_module.graph, self._traced.captures, self._output_specs,
                 self._structure,
             )  # fmt: skip
         return self._graph
@@ -172,7 +181,7 @@ class ConcreteFunction:
         return FunctionType(
             dict(zip(self._parameters, args, strict=False)), kwargs,
             nest.map_structure(nameless, self.output_signature),
-            {id(owner): TensorSpec(owner.shape, owner.dtype) for owner in owners},
+            {id(owner): TensorSpec(owner.shape, owner.dtype) for owner in owners}, self._variadic,
         )  # fmt: skip
 
     @property
@@ -239,7 +248,7 @@ class ConcreteFunction:
     def _bind_flat(self, args, kwargs) -> list:
         """The flat tensor arguments by position, or by name, as signatures are called."""
         names = [s.name for s in self._input_specs]
-        called = f"{self.name}({', '.join(map(str, names))})"
+        called = f"{self._name}({', '.join(map(str, names))})"
         if len(args) > len(names):
             raise _Misfit(f"{called} takes {len(names)} positional arguments, got {len(args)}.")
         values = dict(zip(names, args, strict=False))
@@ -254,7 +263,7 @@ class ConcreteFunction:
             if not (is_tensor_type(value) or type(value) is Variable):
                 raise _Misfit(
                     "All inputs to `ConcreteFunction`s must be Tensors; on invocation of "
-                    f"{self.name}, the {i}-th input ({value}) was not a Tensor."
+                    f"{self._inference_name}, the {i}-th input ({value}) was not a Tensor."
                 )
         return [self._fit(convert_to_tensor(values[s.name]), s) for s in self._input_specs]
 
@@ -285,10 +294,10 @@ class ConcreteFunction:
             position = self._input_specs.index(spec) if known else 0
             raise errors.InvalidArgumentError(
                 None, None,
-                f"cannot compute {self.name} as input #{position}(zero-based) was expected to be a "
-                f"{KERNEL_NAMES.get(spec.dtype.torch, spec.dtype.name)} tensor but is a "
-                f"{KERNEL_NAMES.get(tensor.dtype.torch, tensor.dtype.name)} tensor "
-                f"[Op:{self.name}]",
+                f"cannot compute {self._inference_name} as input #{position}(zero-based) was "
+                f"expected to be a {KERNEL_NAMES.get(spec.dtype.torch, spec.dtype.name)} tensor "
+                f"but is a {KERNEL_NAMES.get(tensor.dtype.torch, tensor.dtype.name)} tensor "
+                f"[Op:{self._inference_name}]",
             )  # fmt: skip
         if not spec.shape.is_compatible_with(tensor.shape):
             raise _Misfit(f"Can not cast {TensorSpec(tensor.shape, tensor.dtype)!r} to {spec!r}")
@@ -341,7 +350,7 @@ class ConcreteFunction:
 
     @functools.cached_property
     def _inference_name(self) -> str:
-        return failures.unique_function_name(self.name)
+        return failures.unique_function_name(self._name)
 
     def _call_on_variables(self, leaves: list):
         """`call_flat` for a graph that takes variables as arguments: they are among the leaves."""

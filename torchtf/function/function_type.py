@@ -27,6 +27,9 @@ def pretty(value) -> str:
         return repr(value)
     if isinstance(value, dict):
         return f"Dict[{', '.join(f'[{k!r}, {pretty(v)}]' for k, v in value.items())}]"
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        parts = zip(value._fields, value, strict=True)
+        return f"{type(value).__name__}[{', '.join(f'[{k!r}, {pretty(v)}]' for k, v in parts)}]"
     if isinstance(value, (list, tuple)):
         kind = "List" if isinstance(value, list) else "Tuple"
         return f"{kind}[{', '.join(map(pretty, value))}]"
@@ -66,14 +69,20 @@ class Parameter(inspect.Parameter):
 class FunctionType(inspect.Signature):
     """The type of a function of tensors (source: `tf.types.experimental.FunctionType`).
 
+    Args:
+        variadic: whether some of the positional parameters stand for ``*args``.
+
     Attributes:
         output: the structure of specs that it returns.
         flat_inputs, flat_outputs: the `TensorSpec`s of its arguments and results, one by one.
         captures: what the graph takes besides its arguments: ids and specs.
     """
 
-    def __init__(self, positional: dict, keyword_only: dict, output, captures: dict):
-        kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    def __init__(
+        self, positional: dict, keyword_only: dict, output, captures: dict, variadic: bool = False
+    ):
+        given = Parameter.POSITIONAL_ONLY if variadic else Parameter.POSITIONAL_OR_KEYWORD
+        kinds = (given, Parameter.KEYWORD_ONLY)
         super().__init__(
             [
                 Parameter(name, kind, annotation=_constraint(value))

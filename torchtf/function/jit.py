@@ -103,9 +103,9 @@ def compile_concrete(concrete, required: bool = True) -> None:
             return
         raise errors.UnimplementedError(
             None, None,
-            f"The function {concrete.name} cannot be compiled with jit_compile=True: its graph "
-            f"calls {found}, which runs in Python. Leave jit_compile out, or move the call out of "
-            "the function.",
+            f"The function {concrete.graph.name} cannot be compiled with jit_compile=True: its "
+            f"graph calls {found}, which runs in Python. Leave jit_compile out, or move the call "
+            "out of the function.",
         )  # fmt: skip
     if not _compiler_exists():
         if not required:

@@ -62,7 +62,7 @@ class Function:
         self._lock = threading.RLock()
         self._cache: dict = {}
         self._concrete: list[ConcreteFunction] = []
-        self._relaxed: dict = {}
+        self._relaxable: dict = {}  # arguments without shapes -> the flat signatures and graphs
         self._created_variables = False
         self._trace_count = 0
         self._calls = 0
@@ -355,7 +355,7 @@ class Function:
                     self._cache[key] = concrete
                     return concrete
             try:
-                concrete = self._trace(wanted)
+                concrete = self._trace(wanted, args)
             except Exception as error:
                 if self._open_ranks and not self._by_rank:
                     # an op needs to know a rank: one trace for each
@@ -373,6 +373,8 @@ class Function:
             if concrete is not None and not graph.state.on_trial:
                 self._cache[key] = concrete
                 self._concrete.append(concrete)
+                if self._reduce_retracing:
+                    self._relaxable.setdefault(_shapes_out(key), []).append(concrete)
             return concrete
 
     def _traced_by_sizes(self, wanted, args, error: Exception) -> BySizes | None:
@@ -383,7 +385,7 @@ class Function:
         """
         leaves: list[Tensor] = []
         for a in args:
-            signature.map_leaves(lambda t, path: leaves.append(t), a)
+            signature.map_leaves(lambda t, path: leaves.append(t) or t, a)
         if isinstance(error, InaccessibleTensorError) or not _failed_in_op(error):
             return None
         found = by_sizes(self._converted, self._name, self._signature, wanted, self._jit_compile)
@@ -411,57 +413,43 @@ class Function:
         return (*specs, *args[len(specs) :])
 
     def _relax(self, key, args):
-        """With `reduce_retracing`: sizes that vary between calls become open."""
-        skeleton = _shapes_out(key)
-        leaves = []
-        specs = tuple(
-            signature.map_leaves(
-                lambda t, path: leaves.append(signature.spec_of(t, path)) or leaves[-1], a, n
-            )
-            for n, a in zip(self._parameter_names, args, strict=True)
-        )
-        known = self._relaxed.get(skeleton)
-        if known is None:
-            self._relaxed[skeleton] = (leaves, None)
-            return specs, None
-        general, concrete = known
-        if concrete is not None and all(
-            g.shape.is_compatible_with(s.shape) for g, s in zip(general, leaves, strict=True)
-        ):
-            return specs, concrete
-        general = [
-            TensorSpec(g.shape.most_specific_compatible_shape(s.shape), s.dtype, s.name)
-            for g, s in zip(general, leaves, strict=True)
-        ]
-        supply = iter(general)
-        relaxed = tuple(
-            signature.map_leaves(lambda t, path: next(supply), a, n)
-            for n, a in zip(self._parameter_names, args, strict=True)
-        )
-        general = []  # what a composite's spec leaves fixed stays fixed
-        for n, a in zip(self._parameter_names, relaxed, strict=True):
-            signature.map_leaves(
-                lambda t, path: general.append(signature.spec_of(t, path)) or t, a, n
-            )
-        made = self._trace(relaxed)
-        if made is not None:
-            self._concrete.append(made)
-            self._relaxed[skeleton] = (general, made)
-        return relaxed, made
+        """With `reduce_retracing`: the arguments in the most general form that calls had so far.
 
-    def _trace(self, args) -> ConcreteFunction | None:
+        Returns:
+            The arguments and, if there is one, the graph that fits them.
+        """
+        leaves: list[TensorSpec] = []
+        signature.map_arguments(
+            lambda t, *place: leaves.append(signature.spec_of(t, None)) or t, self._signature, args
+        )
+        general = leaves
+        for concrete in self._relaxable.get(_shapes_out(key), ()):
+            known = concrete._input_specs
+            joined = [_joined(k, s) for k, s in zip(known, leaves, strict=True)]
+            if all(k.shape._dims == g.shape._dims for k, g in zip(known, joined, strict=True)):
+                return args, concrete
+            general = [_joined(k, s) for k, s in zip(known, general, strict=True)]
+        supply = iter(general)
+        return signature.map_arguments(lambda *leaf: next(supply), self._signature, args), None
+
+    def _trace(self, args, examples) -> ConcreteFunction | None:
         """Traces for canonical arguments in which tensors or specs stand for tensors.
+
+        Args:
+            args: the arguments.
+            examples: those of the call; initial values of variables may depend on them.
 
         Returns None if the first trace created variables, so that it must be traced again.
         """
         first = not self._created_variables and not self._concrete
         self._trace_count += 1
-        if not self._created_variables or self._concrete:
-            self._retracing.traced(self, self._calls)
+        warn = not self._created_variables or self._concrete
         concrete, created = trace_concrete(
             self._converted, self._name, self._signature, args, self._jit_compile,
-            may_create_variables=first,
+            may_create_variables=first, examples=examples,
         )  # fmt: skip
+        if warn:
+            self._retracing.traced(self, self._calls)
         if created:
             self._created_variables = True
             return None
@@ -601,7 +589,7 @@ class _Detector:
         self._per_tracing.append(1)
         while sum(self._per_tracing) - self._per_tracing[0] > self._CALLS:
             del self._per_tracing[0]
-        if self._warned >= self._WARNINGS or function._reduce_retracing:
+        if self._warned >= self._WARNINGS:
             return
         if len(self._per_tracing) >= self._TRACINGS:
             self._warned += 1
@@ -618,17 +606,14 @@ class _Detector:
             )  # fmt: skip
 
 
-_detectors: dict = {}
+_detectors: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def _detector_of(function) -> _Detector:
     """Functions made again and again of the same code share a detector."""
     inner = getattr(function, "_function", function)
     code = getattr(getattr(inner, "__func__", inner), "__code__", None)
-    if code is None:
-        return _Detector()
-    key = (code.co_filename, code.co_firstlineno, code.co_name)
-    return _detectors.setdefault(key, _Detector())
+    return _Detector() if code is None else _detectors.setdefault(code, _Detector())
 
 
 def _failed_in_op(error: Exception) -> bool:
@@ -705,11 +690,16 @@ def _encode_specs(value):
     return signature.encode(value, [])
 
 
+def _joined(a: TensorSpec, b: TensorSpec) -> TensorSpec:
+    """The least general spec that both fit."""
+    return TensorSpec(a.shape.most_specific_compatible_shape(b.shape), b.dtype, b.name)
+
+
 def _shapes_out(key):
-    """A cache key with ranks in place of shapes."""
+    """A cache key without the shapes."""
     if isinstance(key, tuple):
         if len(key) == 2 and isinstance(key[0], (torch.dtype, np.dtype)):
-            return key[0], len(key[1])
+            return key[0]
         return tuple(_shapes_out(k) for k in key)
     return key
 
@@ -724,24 +714,29 @@ def by_sizes(make_function, name, sig, args, jit_compile) -> BySizes | None:
         return None
     specs: list[TensorSpec] = []
 
-    def collect(leaf, path):
+    def collect(leaf, path, parameter):
         specs.append(signature.spec_of(leaf, path))
         return specs[-1]
 
-    structured = [
-        signature.map_leaves(collect, a, n) for n, a in zip(sig.parameters, args, strict=True)
-    ]
+    structured = signature.map_arguments(collect, sig, args)
 
     def trace_for(known):
         supply = iter(known)
-        made = tuple(signature.map_leaves(lambda s, path: next(supply), a) for a in structured)
+        made = signature.map_arguments(lambda *leaf: next(supply), sig, structured)
         return trace_concrete(make_function, name, sig, made, jit_compile, False)[0]
 
     return BySizes(specs, trace_for)
 
 
 def trace_concrete(
-    make_function, name, sig, args, jit_compile=None, may_create_variables=True, share=True
+    make_function,
+    name,
+    sig,
+    args,
+    jit_compile=None,
+    may_create_variables=True,
+    share=True,
+    examples=(),
 ) -> tuple[ConcreteFunction | None, list]:
     """Traces a function for canonical arguments, tensors given as tensors or specs.
 
@@ -751,6 +746,7 @@ def trace_concrete(
         args: the arguments.
         may_create_variables: whether this is the first trace.
         share: whether the graph serves other variables than those among the arguments, too.
+        examples: the arguments of a call, from which initial values of variables may be computed.
 
     Returns:
         The concrete function (None if variables were created, which call for a second trace) and
@@ -758,30 +754,32 @@ def trace_concrete(
     """
     from torchtf.function.trace import symbolic, trace
 
-    names = list(sig.parameters)
     specs: list[TensorSpec] = []
+    input_names: list[str] = []  # of the parameters, or those that the specs have
 
     given_names: set[str] = set()
 
-    def collect(leaf, path):
+    def collect(leaf, path, parameter):
         if isinstance(leaf, TensorSpec) and leaf.name:
             given_names.add(leaf.name)
+            parameter = leaf.name
+        input_names.append(parameter)
         specs.append(signature.spec_of(leaf, path))
         return specs[-1]
 
     seen, variables = variable_arguments.stand_ins(args) if share else (args, [])
-    structured = tuple(
-        signature.map_leaves(collect, a, n) for n, a in zip(names, seen, strict=True)
-    )
+    structured = signature.map_arguments(collect, sig, seen)
+    known: list = []  # the tensors of a call
+    signature.map_arguments(lambda t, *place: known.append(t) or t, sig, examples)
     outputs: dict = {}
 
     def flat_function(*fakes):
-        supply = iter(fakes)
-        symbolic_args = tuple(
-            signature.map_leaves(lambda s, path: symbolic(next(supply), s.name), a, n)
-            for n, a in zip(names, structured, strict=True)
-        )
-        bound = inspect.BoundArguments(sig, dict(zip(names, symbolic_args, strict=True)))
+        under_way = graph.state.trace
+        nodes = [under_way.node_of(fake) for fake in fakes]
+        under_way.examples = dict(zip(nodes, known, strict=False))
+        supply = iter([symbolic(f, n.meta["tf_name"]) for f, n in zip(fakes, nodes, strict=True)])
+        symbolic_args = signature.map_arguments(lambda *leaf: next(supply), sig, structured)
+        bound = inspect.BoundArguments(sig, dict(zip(sig.parameters, symbolic_args, strict=True)))
         function = make_function()
         result = function(*bound.args, **bound.kwargs)
         flat: list[Tensor] = []
@@ -789,12 +787,12 @@ def trace_concrete(
         outputs["specs"] = [
             TensorSpec(TensorShape(t.shape), t.dtype, f"output_{i}") for i, t in enumerate(flat)
         ]
-        return [graph.state.trace.capture(t) if type(t) is Tensor else t._data for t in flat]
+        return [under_way.capture(t) if type(t) is Tensor else t._data for t in flat]
 
     traced = trace(
         flat_function,
         [(s.shape._dims, s.dtype.torch or s.dtype) for s in specs],
-        [s.name for s in specs],
+        input_names,
         may_create_variables,
         name,
         has_streams=True,
@@ -821,10 +819,11 @@ def trace_concrete(
         return trace_concrete(make_function, name, sig, known, jit_compile, False, share=False)[0]
 
     concrete = ConcreteFunction(
-        name, traced, names[:count_positional] + more_names, (signature_args, signature_kwargs),
+        name, traced, [*list(sig.parameters)[:count_positional], *more_names],
+        (signature_args, signature_kwargs),
         outputs["template"], outputs["specs"], specs,
         by_sizes(make_function, name, sig, args, jit_compile), variables, for_variables,
-        given_names,
+        given_names, len(more_names) > 0,
     )  # fmt: skip
     if jit_compile or jit_compile is None:
         from torchtf.function import jit

@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
+import inspect
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -88,11 +90,15 @@ def encode(value, leaves: list) -> Any:
             leaves.extend(tensors)
             others = [encode(v, leaves) for _, v in children if not is_leaf(v)]
             return kind, spec, tuple(others)
-        return kind, spec, tuple([(k, encode(v, leaves)) for k, v in children])
+        parts = tuple([(k, encode(v, leaves)) for k, v in children])
+        return kind, nest.metadata(value) or spec, parts
     try:
         hash(value)
     except TypeError:
-        return _ById(value)
+        raise TypeError(
+            f"Could not generate a generic TraceType for {value!r}.Please verify that it is "
+            "immutable/hashable. Otherwise, consider implementing the Tracing Protocol for it."
+        ) from None
     return (kind, value) if kind.__hash__ is not object.__hash__ else _ById(value)
 
 
@@ -128,8 +134,32 @@ def map_leaves(function, value, path: str = ""):
     children = nest.children(value, expand_composites=True)
     if children is None or isinstance(value, TensorShape):
         return value
-    mapped = [map_leaves(function, v, f"{path}_{k}") for k, v in children]
+    keys = getattr(value, "_fields", None) or [k for k, _ in children]  # of a named tuple
+    mapped = [
+        map_leaves(function, v, f"{path}_{k}") for k, (_, v) in zip(keys, children, strict=True)
+    ]
     return nest.rebuild(value, mapped)
+
+
+def map_arguments(function, sig: inspect.Signature, args: Sequence) -> tuple:
+    """`map_leaves` on canonical arguments: `function(tensor, path, parameter)`.
+
+    Each of the arguments that ``*args`` and ``**kwargs`` stand for counts as a parameter.
+    """
+
+    def mapped(value, name):
+        return map_leaves(lambda leaf, path: function(leaf, path, name), value, name)
+
+    made: list = []
+    for p, value in zip(sig.parameters.values(), args, strict=False):
+        if p.kind is p.VAR_POSITIONAL:
+            made.append(tuple([mapped(v, f"{p.name}_{i}") for i, v in enumerate(value)]))
+        elif p.kind is p.VAR_KEYWORD:
+            found = {k: mapped(value[k], k) for k in _keys(value)}
+            made.append({k: found[k] for k in value})
+        else:
+            made.append(mapped(value, p.name))
+    return tuple(made)
 
 
 def has_composites(value) -> bool:
@@ -142,7 +172,7 @@ def has_composites(value) -> bool:
     return any(has_composites(v) for _, v in nest.children(value) or ())
 
 
-def spec_of(value, path: str) -> TensorSpec:
+def spec_of(value, path: str | None) -> TensorSpec:
     """The spec of a tensor argument, named after its place."""
     if isinstance(value, TensorSpec):
         return value if value.name else TensorSpec(value.shape, value.dtype, path)

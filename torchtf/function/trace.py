@@ -129,6 +129,7 @@ class Trace:
         self._names: dict[str, int] = {}
         self.at_run_time = is_run_time()
         self._values: dict[int, torch.Tensor] = {}
+        self.examples: dict = {}  # placeholder -> the tensor of the call that traces
 
     # -- inputs
 
@@ -299,7 +300,7 @@ class Trace:
         """Computes a symbolic initial value for real, from the part of the graph that makes it.
 
         Raises:
-            ValueError: if it depends on the function's arguments.
+            ValueError: if it depends on arguments of which only the specs are known.
         """
         from torchtf.function.runner import run_nodes
 
@@ -307,6 +308,9 @@ class Trace:
         values = {c.node: c for c in self.captures.values()}
 
         def input_value(placeholder):
+            if type(self.examples.get(placeholder)) is Tensor:
+                data = self.examples[placeholder]._data
+                return arena.encode(data) if isinstance(data, np.ndarray) else data
             if placeholder not in values:
                 raise ValueError(
                     "Tensor-typed variable initializers must either be wrapped in an init_scope or "
@@ -626,8 +630,7 @@ def trace(
     """
     parent = graph.state.trace
     under_way = Trace(parent, name)
-    for wanted in names:
-        under_way.unique_name(wanted)
+    names = [under_way.unique_name(wanted) for wanted in names]
     under_way.may_create_variables = may_create_variables
     if has_streams is not None:
         under_way.has_streams = has_streams

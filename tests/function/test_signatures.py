@@ -1,0 +1,143 @@
+"""What a function keeps apart, how its signatures print, and how its arguments are called."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+
+from tests.function.programs import compare, program
+
+Pair = collections.namedtuple("Pair", "a b")
+
+
+@dataclasses.dataclass
+class Scaled:
+    x: object
+    factor: int
+
+    def __tf_flatten__(self):
+        return (self.factor,), (self.x,)
+
+    @classmethod
+    def __tf_unflatten__(cls, metadata, components):
+        return cls(*components, *metadata)
+
+
+@dataclasses.dataclass
+class Plain:
+    x: int
+
+
+@program
+def ranks_relax_at_once(tf):
+    @tf.function(reduce_retracing=True)
+    def f(x):
+        print(x.shape, x.dtype)
+        return x + 1
+
+    shapes = [[1], [2], [3], [2, 2], [2, 3], [4, 3], []]
+    values = [f(tf.zeros(s)) for s in shapes] + [f(tf.zeros(s, tf.int32)) for s in ([1], [1, 2])]
+    print(f.pretty_printed_concrete_signatures())
+    return values, f.experimental_get_tracing_count()
+
+
+@program
+def parts_of_arguments_relax(tf):
+    @tf.function(reduce_retracing=True)
+    def f(x, y):
+        print(x, y)
+        return x
+
+    for a in (1, 2, 3):
+        f(a, tf.zeros([a]))
+    f([tf.zeros([1]), tf.zeros([2])], 1)
+    f([tf.zeros([2]), tf.zeros([2])], 1)
+    f([tf.zeros([3]), tf.zeros([5])], 2)
+    f((tf.zeros([1]),), "a")
+    f((tf.zeros([2]),), "a")
+    return f.experimental_get_tracing_count()
+
+
+@program
+def names_of_parts(tf):
+    spec = tf.TensorSpec([], tf.int32)
+
+    @tf.function
+    def f(x, y, *z, k=None, **more):
+        print([t.name for t in tf.nest.flatten([x, y, z, more])])
+        return x
+
+    made = f.get_concrete_function(
+        [spec, (spec, {"q": spec})], {"r": spec, "s": Pair(spec, spec)}, spec, spec, k=spec,
+        m=[spec, spec],
+    )  # fmt: skip
+    print(made.structured_input_signature)
+    print([t.name for t in made.inputs])
+    print(made.function_type)
+    print(made.name[:14], type(made.name))
+    return made.output_shapes
+
+
+@program
+def shapes_of_nothing(tf):
+    f = tf.function(lambda x: {"a": x, "b": [x, None]})
+    return str(f.get_concrete_function(tf.constant(1)).output_shapes)
+
+
+@program
+def named_tuples(tf):
+    @tf.function
+    def f(p):
+        print(p)
+        return Pair(p.b, p.a)
+
+    print(f(Pair(tf.constant(1), 2)), f(Pair(tf.constant(3), 2)))
+    print(f.pretty_printed_concrete_signatures())
+    return f.experimental_get_tracing_count()
+
+
+@program
+def dataclasses_that_flatten(tf):
+    @tf.function
+    def f(d):
+        return Scaled(d.x * d.factor, d.factor)
+
+    made = [f(Scaled(tf.constant(x), k)) for x, k in ((1, 2), (1, 3), (5, 3))]
+    return [d.x for d in made], [d.factor for d in made], f.experimental_get_tracing_count()
+
+
+@program(raises=True)
+def unhashable_objects(tf):
+    return tf.function(lambda d: d.x)(Plain(1))
+
+
+@program
+def initial_values_from_arguments(tf):
+    class Module(tf.Module):
+        def __init__(self):
+            self.v = None
+
+        @tf.function
+        def __call__(self, x):
+            if self.v is None:
+                self.v = tf.Variable(tf.ones([2]) * x)
+            return self.v.assign_add([1.0, 1.0])
+
+    module = Module()
+    return module(tf.constant(3.0)), module(tf.constant(4.0)), module.v.numpy()
+
+
+@program
+def initial_values_under_a_signature(tf):
+    made = []
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def f(x):
+        if not made:
+            made.append(tf.Variable(tf.reduce_sum(x)))
+        return made[0].assign_add(x[0])
+
+    return f([1.0, 2.0]), f([1.0]), made[0].numpy()
+
+
+test_programs = compare(globals())
