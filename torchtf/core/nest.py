@@ -16,7 +16,8 @@ from typing import Any
 from torchtf.core.specs import TypeSpec
 
 
-def _is_namedtuple(x) -> bool:
+def is_namedtuple(x) -> bool:
+    """Whether `x` is a named tuple."""
     return isinstance(x, tuple) and hasattr(x, "_fields")
 
 
@@ -90,7 +91,7 @@ def rebuild(structure, values: list):
             return kind(ordered)
         except TypeError:
             return dict(ordered)
-    if _is_namedtuple(structure):
+    if is_namedtuple(structure):
         return type(structure)(*values)
     if isinstance(structure, MappingView):
         return list(values)
@@ -222,7 +223,7 @@ def _compare(a, b, check_types, expand_composites):
         return
     if check_types and type(a) is not type(b):
         mappings = isinstance(a, Mapping) and isinstance(b, Mapping)
-        tuples = _is_namedtuple(a) and _is_namedtuple(b) and a._fields == b._fields
+        tuples = is_namedtuple(a) and is_namedtuple(b) and a._fields == b._fields
         composites = expand_composites and _is_composite(a) and _is_composite(b)
         if not (mappings or tuples or composites):
             raise TypeError(

@@ -27,7 +27,7 @@ def pretty(value) -> str:
         return repr(value)
     if isinstance(value, dict):
         return f"Dict[{', '.join(f'[{k!r}, {pretty(v)}]' for k, v in value.items())}]"
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
+    if nest.is_namedtuple(value):
         parts = zip(value._fields, value, strict=True)
         return f"{type(value).__name__}[{', '.join(f'[{k!r}, {pretty(v)}]' for k, v in parts)}]"
     if isinstance(value, (list, tuple)):

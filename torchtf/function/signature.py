@@ -134,7 +134,7 @@ def map_leaves(function, value, path: str = ""):
     children = nest.children(value, expand_composites=True)
     if children is None or isinstance(value, TensorShape):
         return value
-    keys = getattr(value, "_fields", None) or [k for k, _ in children]  # of a named tuple
+    keys = value._fields if nest.is_namedtuple(value) else [k for k, _ in children]
     mapped = [
         map_leaves(function, v, f"{path}_{k}") for k, (_, v) in zip(keys, children, strict=True)
     ]
