@@ -226,7 +226,7 @@ def switch_case(branch_index, branch_fns, default: Callable | None = None, name=
 
     Raises:
         TypeError: if a function is not callable or the index is no integer.
-        ValueError: if the numbers are not 0, 1, ...
+        ValueError: if there is no function, or the numbers are not 0, 1, ...
     """
     if isinstance(branch_fns, dict):
         pairs = list(branch_fns.items())
@@ -234,9 +234,11 @@ def switch_case(branch_index, branch_fns, default: Callable | None = None, name=
         pairs = list(branch_fns)
     else:
         pairs = list(enumerate(branch_fns))
+    if not pairs:
+        raise ValueError("Must provide at least one item in 'branch_fns'")
     for number, function in pairs:
         if not isinstance(number, int):
-            raise TypeError(f"The key `{number!r}` of `branch_fns` must be a Python int.")
+            raise TypeError(f"key must be a Python `int`, got {type(number)}")
         if not callable(function):
             raise TypeError(f"fn for branch {number} must be callable.")
     functions = dict(sorted(pairs))
@@ -248,7 +250,7 @@ def switch_case(branch_index, branch_fns, default: Callable | None = None, name=
         )
     index = convert_to_tensor(branch_index)
     if index.dtype is not dtypes.int32:
-        raise TypeError(f"branch_index must have dtype int32, got {index.dtype.name}")
+        raise TypeError(f"'branch_index' must be an integer Tensor, got {index.dtype}")
     last = default or functions[max(functions)]
     if not is_staged(index):
         return functions.get(int(index), last)()
@@ -495,7 +497,7 @@ def _length(elems) -> object:
         raise ValueError("elems must be a Tensor or (possibly nested) sequence of Tensors.")
     for x in flat:
         if not x.shape.rank:
-            raise ValueError("elements in elems must be 1+ dimensional Tensors, not scalars")
+            raise ValueError("Elements in elems must be 1+ dimensional Tensors, not scalars")
     static = flat[0].shape[0]
     return static if static is not None else shape(flat[0])[0]
 

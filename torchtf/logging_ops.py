@@ -24,7 +24,7 @@ _LEVELS = {
 
 def print(
     *inputs, output_stream=None, summarize: int = 3, sep: str = " ", end: str | None = "\n",
-    name=None,
+    name=None, **unknown,
 ):  # fmt: skip
     """Prints values, in a graph each time it runs (source: `tf.print`).
 
@@ -38,8 +38,10 @@ def print(
         name: a name for the op.
 
     Raises:
-        ValueError: if `output_stream` is none of these.
+        ValueError: if `output_stream` is none of these, or for another keyword.
     """
+    if unknown:
+        raise ValueError(f"Unrecognized keyword arguments for tf.print: {unknown}")
     write = _writer(output_stream)
     parts: list = []
     tensors: list = []
@@ -266,8 +268,9 @@ def _writer(stream):
         logger = get_logger()
         return lambda text, end: logger.log(level, text)
     raise ValueError(
-        f"Unknown output stream, output location {stream}: use sys.stdout, sys.stderr, "
-        '"file://path" or one of "log(info)", "log(warning)", "log(error)"'
+        f"Unsupported output stream, logging level, or file.{stream}. Supported streams are "
+        "sys.stdout, sys.stderr, tf.logging.info, tf.logging.warning, tf.logging.error. File needs "
+        "to be in the form of 'file://<filepath>'."
     )
 
 

@@ -339,4 +339,25 @@ def types_of_functions(tf):
     print(re.sub(r"0x\w+", "0x", str(concrete.function_type)))
 
 
+@program
+def control_flow_arguments(tf):
+    x = tf.constant(2)
+
+    def growing(n):
+        y = tf.zeros([1])
+        while n > 0:
+            y = tf.concat([y, y], 0)
+            n -= 1
+        return y
+
+    def over(branches, index=x):
+        return caught(lambda: tf.switch_case(index, branches))
+
+    return [
+        over([lambda: x], tf.constant(1.0)), over([]), over({"a": lambda: x}),
+        caught(lambda: tf.print(1, foo=2)), caught(lambda: tf.print(1, output_stream=3)),
+        re.sub("File .*line", "", caught(tf.function(growing), tf.constant(3))[1]),
+    ]  # fmt: skip
+
+
 test_programs = compare(globals())

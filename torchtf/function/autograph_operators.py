@@ -150,20 +150,15 @@ class _LoopErrors:
         )
 
     def shape(self, index, tensor, before, after):
-        return _ShapeChanges(
+        error = ValueError(
             f"'{self._name(index)}' has shape {TensorShape(before)} before the loop, but shape "
             f"{TensorShape(after)} after one iteration. Use "
-            "tf.autograph.experimental.set_loop_options to set shape invariants.",
-            self.place(index), TensorShape(before).most_specific_compatible_shape(after),
-        )  # fmt: skip
-
-
-class _ShapeChanges(ValueError):
-    """A loop variable changes its shape; `shape` is what all its values have."""
-
-    def __init__(self, message, place, shape):
-        super().__init__(message)
-        self.place, self.shape = place, shape
+            "tf.autograph.experimental.set_loop_options to set shape invariants."
+        )
+        # which variable, and the shape that all its values have
+        shape = TensorShape(before).most_specific_compatible_shape(after)
+        error.shape_change = self.place(index), shape
+        return error
 
 
 def while_stmt(test, body, get_state, set_state, symbol_names, opts):
@@ -204,10 +199,11 @@ def _relaxing_loop(test, body, get_state, set_state, symbol_names, opts):
                 {**opts, "shape_invariants": invariants},
             )  # fmt: skip
             return
-        except _ShapeChanges as e:
-            if e.place in relaxed or not is_tensor_type(initial[e.place]):
+        except ValueError as e:
+            place, shape = getattr(e, "shape_change", (None, None))
+            if place is None or place in relaxed or not is_tensor_type(initial[place]):
                 raise
-            relaxed[e.place] = (initial[e.place], e.shape)
+            relaxed[place] = (initial[place], shape)
             set_state(initial)
 
 
