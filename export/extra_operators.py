@@ -4,9 +4,7 @@ The domain lives between `trace.write_onnx` and the importer of `backend`; no fi
 has it.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 DOMAIN = "export"
@@ -18,7 +16,7 @@ def translations() -> dict[Any, Callable]:
     """What `torch.onnx.export` writes for each of these operators, by overload."""
     import torch  # the importer, which wants the domain, lives without
     from onnx.defs import OpSchema
-    from onnxscript import opset18
+    from onnxscript import INT64, opset18
     from onnxscript.values import Op, Opset
 
     aten, domain = torch.ops.aten, Opset(DOMAIN, 1)
@@ -46,7 +44,38 @@ def translations() -> dict[Any, Callable]:
         result = product(self, axis=dim)
         return result if dtype == -1 else opset18.Cast(result, to=dtype)
 
+    schema = OpSchema(
+        "Philox",
+        DOMAIN,
+        1,
+        inputs=[
+            OpSchema.FormalParameter("state", "tensor(int64)"),
+            OpSchema.FormalParameter("shape", "tensor(int64)"),
+            OpSchema.FormalParameter(
+                "low", "T", param_option=OpSchema.FormalParameterOption.Optional
+            ),
+            OpSchema.FormalParameter(
+                "high", "T", param_option=OpSchema.FormalParameterOption.Optional
+            ),
+        ],
+        outputs=[OpSchema.FormalParameter("y", "T")],
+        type_constraints=[("T", _TYPES, "")],
+        attributes=[
+            OpSchema.Attribute("kind", OpSchema.AttrType.STRING),
+            OpSchema.Attribute("dtype", OpSchema.AttrType.INT),
+        ],
+    )
+    draw = Op(domain, "Philox", schema)
+
+    # torch.onnx reads these annotations, so they are none of the future
+    def philox(state: INT64, params: Sequence[INT64], kind: str, shape: INT64, dtype: int):
+        return draw(state, shape, *params[:2], kind=kind, dtype=dtype)
+
+    draws = {}
+    if hasattr(torch.ops.torchtf, "philox"):  # known where something of tf.random was used
+        draws[torch.ops.torchtf.philox.default] = philox
     return {
+        **draws,
         aten.cumprod.default: cumprod,
         aten.digamma.default: unary("Digamma"),
         aten.erfinv.default: unary("Erfinv"),

@@ -163,8 +163,8 @@ def export_saved_model(
                     program, half = trace(signature)
                 path = Path(scratch, f"{len(made)}.onnx")
                 with options.progress.step(f"ONNX of {signature.name!r}"):
-                    write_onnx(program, path, signature)
-                made[key] = store.Graph(program, key[1], path, half)
+                    random = write_onnx(program, path, signature)
+                made[key] = store.Graph(program, key[1], path, half, random)
             return made[key]
 
         def graphs_of(signature: Signature) -> list[store.Graph]:
@@ -209,6 +209,7 @@ def export_saved_model(
             )
             samples = options.samples_of(signature.name)
             checked = options.verify and number < len(signatures)
+            checked = checked and not any(graph.random for graph in mine)
             if checked and (samples or signature.sampled):
                 for graph in mine[:1] if samples else mine:
                     case = signature if samples else signature.with_shapes(graph.shapes)
@@ -538,6 +539,8 @@ def _saved_model_references(folder, scratch, chosen, description, calibration, o
     for name in chosen:
         inputs = description[name]["inputs"]
         samples = list(options.samples_of(name)) or list(calibration.get(name, ()))[:8]
+        if description[name]["random"]:
+            continue  # no other run gives the same
         if not samples:
             if any(i["shape"] is None or i["dtype"] not in _SAMPLED for i in inputs):
                 continue  # nothing can be made up for it

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from torchtf.core.tensor_bundle import BundleReader
+from torchtf.random import _draw  # noqa: F401  an operator that the programs may call
 
 from .errors import other_ranks
 from .files import write_arrays
@@ -37,6 +38,7 @@ class Graph:
     shapes: Sequence[tuple]
     onnx: Path
     half: bool  # whether the source computes in half precision
+    random: bool  # whether it draws numbers that no other run draws again
 
 
 def write(

@@ -21,6 +21,7 @@ from .signature import Signature
 
 # The first operator set with Attention and RMSNormalization as single nodes (Gelu came with 20).
 OPSET = 23
+_FREE_DRAWS = {"RandomNormalLike", "RandomUniformLike"}
 _HALF = (torch.float16, torch.bfloat16)
 
 
@@ -158,11 +159,14 @@ def _free_size_message(signature: Signature, text: str) -> str:
     )
 
 
-def write_onnx(program: torch.export.ExportedProgram, path: Path, signature: Signature) -> None:
+def write_onnx(program: torch.export.ExportedProgram, path: Path, signature: Signature) -> bool:
     """Writes the ONNX model of a traced signature, its weights in a file beside it.
 
     Inputs are named ``in_<i>`` and outputs ``out_<i>``: ONNX and TensorFlow disagree on what a name
     may be, so the names of the signature are given in TensorFlow.
+
+    Returns:
+        Whether the model draws random numbers that no other run draws again.
 
     Raises:
         ExportError: if an operator has no ONNX form; the message names it and its layer.
@@ -201,6 +205,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, signature: Sig
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         onnx_program.save(path, external_data=True)
+    return any(n.op_type in _FREE_DRAWS for n in onnx_program.model.graph.all_nodes())
 
 
 def _layer_of(properties) -> str:

@@ -16,7 +16,7 @@ from .values import Constant, Sizes, Value, is_known
 from .weights import Weights
 
 _FOLD_LIMIT = 1 << 16  # bytes a folded constant may have beyond those of its operands
-_NEVER_FOLDED = {"If", "Loop", "Scan", "RandomNormal", "RandomUniform"}
+_NEVER_FOLDED = {"If", "Loop", "Scan", "RandomNormalLike", "RandomUniformLike"}
 
 
 class ConversionError(Exception):

@@ -16,6 +16,7 @@ from .objects import Tree, function, spec
 from .operators import UnsupportedOperator
 from .weights import Weights
 
+_FREE_DRAWS = {"RandomStandardNormal", "RandomUniform", "RandomUniformInt", "TruncatedNormal"}
 _PLUMBING = {"Const", "Identity", "Placeholder", "NoOp", "ReadVariableOp"}
 
 
@@ -173,12 +174,15 @@ def _histogram(function) -> Counter:
 
 
 def describe(folder: str) -> dict:
-    """The signatures of any SavedModel: inputs and outputs with dtypes and shapes."""
+    """The signatures of any SavedModel: inputs and outputs with dtypes and shapes, and whether they
+    draw random numbers.
+    """
     model = tf.saved_model.load(folder)
     return {
         name: {
             "inputs": [_spec(k, s) for k, s in function.structured_input_signature[1].items()],
             "outputs": [_spec(k, s) for k, s in function.structured_outputs.items()],
+            "random": not _FREE_DRAWS.isdisjoint(_histogram(function)),
         }
         for name, function in model.signatures.items()
     }

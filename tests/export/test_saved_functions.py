@@ -339,3 +339,59 @@ def test_each_function_has_its_own_constants(tmp_path):
     for key, array in (("f", first), ("g", second)):
         (got,) = loaded.signatures[key](x=tf.constant(x)).values()
         np.testing.assert_allclose(got, x @ array, rtol=1e-4, atol=1e-5)
+
+
+def _drawing(tf):
+    class Drawing(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.generator = tf.random.Generator.from_seed(7)
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 2]), tf.TensorSpec([2], tf.int32)])
+        def draw(self, x, seed):
+            return [
+                x + self.generator.normal(tf.shape(x)),
+                self.generator.uniform([3], 0, 9, tf.int32),
+                self.generator.truncated_normal([2]) + tf.random.stateless_uniform([2], seed),
+            ]
+
+    return Drawing()
+
+
+@pytest.mark.filterwarnings("ignore:.*Generator.*")
+def test_draws_of_generators_and_seeds_go_on_where_they_were(tmp_path):
+    import tensorflow
+
+    x, seed = np.zeros((3, 2), np.float32), np.int32([4, 5])
+    model = _drawing(tf)
+    model.draw(x, seed)
+    tf.saved_model.save(model, str(tmp_path))
+    for module in (tf, tensorflow):
+        loaded, wanted = module.saved_model.load(str(tmp_path)), _drawing(tensorflow)
+        wanted.draw(x, seed)
+        for _ in range(2):
+            for got, want in zip(loaded.draw(x, seed), wanted.draw(x, seed), strict=True):
+                np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+def test_ops_of_tf_random_draw_anew_in_an_artifact(tmp_path):
+    import tensorflow
+
+    tf.random.set_seed(3)
+
+    @tf.function(input_signature=[tf.TensorSpec([None])])
+    def noisy(x):
+        return x + tf.random.normal(tf.shape(x)) + tf.random.uniform([], 2.0, 3.0)
+
+    tf.saved_model.save(tf.Module(), str(tmp_path / "m"), signatures=noisy)
+    for module in (tf, tensorflow):
+        run = module.saved_model.load(str(tmp_path / "m")).signatures["serving_default"]
+        first, second = (run(module.zeros([500]))["output_0"].numpy() for _ in range(2))
+        assert 1.8 < first.mean() < 3.2 and not np.allclose(first, second)
+
+    @tf.function(input_signature=[tf.TensorSpec([2])])
+    def gamma(x):
+        return tf.random.stateless_gamma([2], [1, 2], x)
+
+    with pytest.raises(ValueError, match="random numbers of the kind 'gamma'"):
+        tf.saved_model.save(tf.Module(), str(tmp_path / "g"), signatures=gamma)

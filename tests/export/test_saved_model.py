@@ -187,3 +187,10 @@ def test_assets_are_shipped(tmp_path, quiet):
 def test_bad_signatures(inputs, outputs, message):
     with pytest.raises((ValueError, TypeError), match=message):
         export.Signature("f", nn.ReLU(), inputs, outputs)
+
+
+def test_a_model_with_dropout_is_verified(tmp_path, quiet):
+    network = nn.Sequential(nn.Linear(3, 2), nn.Dropout())
+    signature = export.Signature("f", network, [("x", "float32", [None, 3])], ["y"])
+    report = export.export_saved_model(signature, tmp_path / "m", options=quiet)
+    assert report.artifacts[0].checks

@@ -458,7 +458,9 @@ class ConcreteFunction:
             )
             for spec in self._input_specs
         ]
-        body = shippable(self.graph_module)
+        first = len(self._input_specs)
+        private = [i for i, c in enumerate(self._captures, first) if graph.is_private(c.owner)]
+        body = shippable(self.graph_module, private)
         written = [(i, o) for i, o in enumerate(self._written) if not graph.is_private(o)]
         kept = [*range(self._count), *[self._count + i for i, _ in written]]
         return GraphWithState(body, self._captures, kept, [o for _, o in written]), examples

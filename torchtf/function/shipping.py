@@ -1,6 +1,7 @@
 """A traced graph in the form that `torch.export` and ONNX take, to run in other places.
 
-* Random numbers are drawn by the runtime that will run it, not from the streams of this program.
+* A draw from a state or seed that the program holds stays one; an op that counts its own calls
+  draws from the runtime that will run it.
 * A `TensorList` (the storage of a `TensorArray`) becomes one tensor with the elements as its rows.
 * A branch or loop body shares no memory: what it takes and returns are tensors of their own.
 """
@@ -8,7 +9,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -20,14 +21,18 @@ _aten = torch.ops.aten
 _FREE_DRAWS = {"uniform": _aten.rand.default, "normal": _aten.randn.default}
 
 
-def shippable(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+def shippable(module: torch.fx.GraphModule, private: Collection[int] = ()) -> torch.fx.GraphModule:
     """A copy of a graph that runs anywhere; see the head of this file.
+
+    Args:
+        module: the graph.
+        private: the positions of inputs that tell where an op is in its stream.
 
     Raises:
         NotImplementedError: for an operation on a `TensorArray` whose size or whose elements' shape
             is only known while the graph runs.
     """
-    return _Copy(module, ()).module
+    return _Copy(module, (), private).module
 
 
 class _Copy:
@@ -36,9 +41,15 @@ class _Copy:
     Args:
         module: the graph.
         elements: for each of its inputs what a row of it holds if it is a list, else None.
+        private: as for `shippable`.
     """
 
-    def __init__(self, module: torch.fx.GraphModule, elements: Sequence[torch.Tensor | None]):
+    def __init__(
+        self,
+        module: torch.fx.GraphModule,
+        elements: Sequence[torch.Tensor | None],
+        private: Collection[int] = (),
+    ):
         self.graph = torch.fx.Graph()
         copies: dict[torch.fx.Node, torch.fx.Node] = {}
         self.graph.output(self.graph.graph_copy(module.graph, copies))
@@ -47,6 +58,7 @@ class _Copy:
         inputs = [n for n in self.graph.nodes if n.op == "placeholder"]
         for node, element in zip(inputs, elements, strict=False):
             self._note(node, element)
+        self._places = {inputs[i] for i in private}  # and what is computed of them
         for node in list(self.graph.nodes):
             self._rewrite(node)
         if elements:
@@ -59,9 +71,12 @@ class _Copy:
         return next(iter(reversed(self.graph.nodes)))
 
     def _rewrite(self, node: torch.fx.Node) -> None:
-        if str(node.target) == "torchtf.philox.default" and node.args[2] in _FREE_DRAWS:
-            _, _, kind, shape, dtype = node.args
-            node.target, node.args, node.kwargs = _FREE_DRAWS[kind], (shape,), {"dtype": dtype}
+        if str(node.target) == "torchtf.philox.default":
+            state, _, kind, shape, dtype = node.args
+            if state in self._places and kind in _FREE_DRAWS:
+                node.target, node.args, node.kwargs = _FREE_DRAWS[kind], (shape,), {"dtype": dtype}
+        elif not self._places.isdisjoint(node.all_input_nodes):
+            self._places.add(node)
         elif node.target in (staged._COND, staged._WHILE):
             self._control_flow(node)
         elif node.target is _aten.take.default:

@@ -9,6 +9,7 @@ from . import (  # noqa: F401
     indexing,
     linear,
     normalization,
+    random,
     recurrent,
     reductions,
     resize,
