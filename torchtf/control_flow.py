@@ -637,7 +637,9 @@ def _rows(x) -> list:
 def _join_rows(rows: list):
     from torchtf.data._batching import stack_composites
 
-    return stack_composites(rows, rows[0]._type_spec) if _is_composite(rows[0]) else _stack(rows)
+    if _is_composite(rows[0]):
+        return stack_composites(rows, rows[0]._type_spec, pad=True)
+    return _stack(rows)
 
 
 def _map_ragged_in_graph(fn, elems, signature):

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from torchtf import math
 from torchtf.array_ops import identity, zeros
-from torchtf.core import dtypes, errors
+from torchtf.core import dtypes, errors, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.host_op import host_op
 from torchtf.core.name_scope import name_scope
@@ -32,6 +32,12 @@ __all__ = [
     "enable_traceback_filtering", "experimental", "get_log_device_placement",
     "is_numeric_tensor", "is_traceback_filtering_enabled", "set_log_device_placement",
 ]  # fmt: skip
+
+
+def _prefix(message) -> str:
+    """A caller's message as TensorFlow puts it before its own."""
+    return f"{message}.  " if message else ""
+
 
 # -- comparisons of two tensors
 
@@ -145,7 +151,7 @@ def assert_none_equal(x, y, summarize=None, message=None, name=None):
 def _all_satisfy(x: T, symbol, message):
     if np.all(_COMPARISONS[symbol](x, np.zeros((), x.dtype))):
         return ()
-    head = f"{message}.  " if message else ""
+    head = _prefix(message)
     shape = f"(shape={x.shape} dtype={x.dtype.name})"
     raise errors.InvalidArgumentError(
         None, None,
@@ -160,7 +166,7 @@ def _condition(symbol, scope, words):
         if type(x) is not SymbolicTensor:
             _all_satisfy(x, symbol, message)
             return
-        head = [f"{message}.  " if message else ""]
+        head = [_prefix(message)]
         zero = zeros([], x.dtype)
         _assert_in_graph(name or scope, symbol, x, zero, head, summarize, shown=False)
 
@@ -259,11 +265,12 @@ def assert_type(tensor, tf_type, message=None, name=None):
     Raises:
         TypeError: if it is another.
     """
-    tensor = convert_to_tensor(tensor)
+    if not nest.is_composite(tensor):  # ragged and sparse tensors have a type as well
+        tensor = convert_to_tensor(tensor)
     if tensor.dtype != tf_type:
-        head = f"{message}  " if message else ""
         raise TypeError(
-            f"{head}tensor must be of type {dtypes.as_dtype(tf_type)!r}; got {tensor.dtype!r}"
+            f"{_prefix(message)}tensor must be of type {dtypes.as_dtype(tf_type)!r}; "
+            f"got {tensor.dtype!r}"
         )
 
 
@@ -276,7 +283,7 @@ def assert_integer(x, message=None, name=None):
     x = convert_to_tensor(x)
     if not x.dtype.is_integer:
         raise TypeError(
-            f'{message or ""}Expected "x" to be integer type.  Found: tensor of dtype {x.dtype}'
+            f'{_prefix(message)}Expected "x" to be integer type.  Found: tensor of dtype {x.dtype}'
         )
 
 
@@ -286,7 +293,7 @@ def is_numeric_tensor(tensor) -> bool:
 
 
 def _rank_error(tensor, condition, message):
-    head = f"{message}.  " if message else ""
+    head = _prefix(message)
     name = tensor.name if type(tensor) is SymbolicTensor else ""
     return ValueError(
         f"{head}Tensor {name} must have rank {condition}.  Received rank {tensor.shape.rank}, "
@@ -361,7 +368,7 @@ def _assert_rank_later(x, rank, how: str, text: str, message, name: str):
         else:
             wanted = [rank]
             fits = getattr(tf.math, how)(found, rank)
-        data = [f"{message}.  " if message else "", f"Tensor {x.name} {text}", *wanted]
+        data = [_prefix(message), f"Tensor {x.name} {text}", *wanted]
         return Assert(fits, [*data, "Received shape: ", tf.shape(x)])
 
 
@@ -373,7 +380,7 @@ def assert_scalar(tensor, message=None, name=None):
     """
     tensor = convert_to_tensor(tensor)
     if tensor.shape.rank != 0:
-        raise ValueError(f"{message or ''}Expected scalar shape, saw shape: {tensor.shape}.")
+        raise ValueError(f"{_prefix(message)}Expected scalar shape, saw shape: {tensor.shape}.")
     return tensor
 
 
@@ -397,7 +404,7 @@ def assert_shapes(shapes, data=None, summarize=None, message=None, name=None):
     Raises:
         ValueError: if a shape does not fit.
     """
-    head = f"{message}.  " if message else ""
+    head = _prefix(message)
     pairs = shapes.items() if isinstance(shapes, dict) else shapes
     sizes: dict[str, tuple[int, str]] = {}
     for value, wanted in pairs:

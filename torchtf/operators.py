@@ -40,6 +40,8 @@ def _compared(op, tensor, other, of_unlike: bool):
     try:
         return op(tensor, other)
     except (InvalidArgumentError, ValueError):
+        if hasattr(other, "ragged_rank"):  # a ragged tensor's own answer
+            return of_unlike
         if _may_broadcast(tensor, other):
             raise
         return convert_to_tensor(of_unlike)

@@ -80,6 +80,7 @@ def test_non_max_suppression(case):
         "tf.image.draw_bounding_boxes(tf.cast(x, tf.float16), d, None)",
         "tf.image.draw_bounding_boxes(x[0], d, None)",
         "tf.image.draw_bounding_boxes(x, d, [[1.0]])",
+        "tf.image.draw_bounding_boxes(x, np.full([2, 1, 4], 1), np.array([[1, 0, 0]]))",
         "tf.image.draw_bounding_boxes(x, d[0], None)",
     ],
     grad=False,
@@ -111,6 +112,10 @@ def test_drawing(case):
         ],
         "tf.image.crop_and_resize(x, [[0.1, 0.2, 0.8, 0.9]], [0], [4, 5], 'cubic')",
         "tf.image.crop_and_resize(x, [[0.1, 0.2, 0.8]], [0], [4, 5])",
+        *each(
+            "tf.image.crop_and_resize(x, np.array([[{}]]), np.array([1.0]), [4, 5])",
+            ["0.1, 0.2, 0.8, 0.9", "0, 0, 1, 1"],
+        ),
         "tf.image.crop_and_resize(x, [[0.1, 0.2, 0.8, 0.9]], [0], [0, 5])",
         *[
             case(
@@ -137,6 +142,10 @@ def test_drawing(case):
         ],
         "tf.image.extract_glimpse(x, [4, 5], [[0.9, -0.9], [0.1, 0.2]], noise='x')",
         "tf.image.extract_glimpse(x, [4, 5], [0.9, -0.9])",
+        case(
+            "tf.image.extract_glimpse([[[[1], [2]], [[3], [4]]]], (1, 1), [[1, 1]], False, False)",
+            traced=False,
+        ),
     ],
 )
 def test_patches(case):

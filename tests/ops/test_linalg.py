@@ -136,6 +136,7 @@ def test_diagonals(case):
         "tf.einsum('bij,bjk->bik', m, rhs)",
         "tf.einsum('...ij->...ji', m)",
         "tf.einsum('ij->', a)",
+        *each("tf.einsum('{}', tf.reshape(tf.range(9), [3, 3]))", "ii ii->i ij-> ij->i ij->ji"),
         case("tf.einsum('ii->i', one)", static=("one",)),
         "tf.einsum('bii->b', m)",
         "tf.einsum('ij,ij', a, a)",

@@ -146,12 +146,25 @@ def test_functions(case):
     case.check()
 
 
+# comparisons of what cannot be compared: False or True
+UNLIKE = [
+    f"{x} {how} {y}"
+    for how in ("==", "!=")
+    for x, y in (
+        *[(A, y) for y in ("'a'", "1.5", "[[1, 2]]", "tf.ragged.constant([[1], [2, 3]])")],
+        (A, "tf.zeros([3, 2], tf.int32)"),
+        ("tf.zeros([3, 2], tf.int32)", A),
+    )
+]
+
+
 @cases(INPUTS, [
     *each(F + " {} 2.0", "+ - * / // % ** < <= > >= == !="), *each("2.0 {} " + F, "+ - * /"),
     *each(A + " {} " + A, "+ - * / // < == !="), *each("{}" + A, "- ~"),
     f"abs(-{A})", f"{F} + [[1.0], [2.0], [3.0]]", f"{A} + [[1, 2], [3, 4], [5, 6]]",
     f"{B} + [1]", f"{B} * tf.constant([[[1], [2]], [[3], [4]], [[5], [6]]])", f"{C} + [10, 20]",
     f"{A} + tf.ragged.constant([[1], [3], []])", f"{A} + 1.5", f"{A} == None",
+    *UNLIKE,
     "tf.ragged.constant([['a'], ['b', 'c']]) + 'x'",
     "tf.ragged.constant([[True], [False]]) & tf.ragged.constant([[True], [True]])",
     *each("tf.{}(" + F + ")", "abs exp square sign zeros_like ones_like identity"),
@@ -159,7 +172,7 @@ def test_functions(case):
     f"tf.cast({A}, tf.float32)", "tf.RaggedTensor.from_row_splits(f, splits) * f[:4, None]",
     "tf.RaggedTensor.from_row_splits(f, splits) ** 2.0",
     "tf.reduce_sum(tf.exp(tf.RaggedTensor.from_row_splits(f, splits)), axis=1)",
-], eager=(f"{A} == None",))  # fmt: skip
+], eager=(f"{A} == None", *UNLIKE))  # fmt: skip
 def test_elementwise(case):
     case.check()
 

@@ -74,6 +74,13 @@ def test_operations(case):
     case.check()
 
 
+# rows of several shapes
+EYES = (
+    "tf.map_fn(tf.sparse.eye, tf.constant([2, 3]), "
+    "fn_output_signature=tf.SparseTensorSpec(None, tf.float32))"
+)
+
+
 @cases(INPUTS, [
     *each("tf.sparse.sparse_dense_matmul({})", [A + ", d", A + ", e, adjoint_a=True", V + ", d",
           A + ", tf.ones([2, 4]), adjoint_b=True", "tf.ones([2, 3]), " + A, A + ", tf.ones([3, 2])",
@@ -85,16 +92,22 @@ def test_operations(case):
           "[1, 2, 2], axis=-1", ST + "([[0, 0], [1, 0], [1, 1]], [1, 2, 2], [2, 2]), axis=-1",
           *each("[[1, 2, 2], [0, 0, 5]], axis=-1{}", ["", ", minlength=8", ", maxlength=3",
                 ", binary_output=True", ", weights=[[.1, .2, .3], [1., 2., 3.]]"]),
-          "tf.ragged.constant([[1, 2, 2], [0]]), axis=-1", "[-1]", "[1, 2], axis=2"]),
+          "tf.ragged.constant([[1, 2, 2], [0]]), axis=-1", "[-1]", "tf.constant([1, 2], tf.int64)",
+          "tf.constant([1, 2], tf.int64), binary_output=True", "[1, 2], axis=2"]),
     "tf.sparse.cross([tf.sparse.from_dense([['a', 'b'], ['c', 'd']]),"
     " tf.sparse.from_dense([['e'], ['f']])])",
     "tf.sparse.cross([[['a'], ['b']]])",
     "tf.sparse.sampled_addmm(tf.constant([[0, 0], [1, 1]]), tf.constant([1., 2.]),"
     " tf.constant([2, 2]), tf.ones([2, 3]), tf.ones([3, 2]))",
+    "tf.sparse.sampled_addmm(tf.constant([[[0, 1], [1, 0]], [[0, 0], [1, 0]]]),"
+    " tf.constant([[3., 5.], [2., 7.]]), tf.constant([2, 2]), tf.random.stateless_normal([2, 2, 3],"
+    " [1, 2]), tf.random.stateless_normal([2, 3, 2], [3, 4]), alpha=0.75, beta=0.25)",
+    EYES,
     *each("tf.io.{}", [f"serialize_sparse({INTS})", f"serialize_many_sparse({INTS})",
           f"deserialize_many_sparse(tf.io.serialize_many_sparse({INTS}), tf.int32)",
           f"deserialize_many_sparse(tf.stack([tf.io.serialize_sparse({INTS})] * 2), tf.int32)"]),
 ], eager=(
+    EYES,
     "tf.sparse.cross([tf.sparse.from_dense([['a', 'b'], ['c', 'd']]),"
     " tf.sparse.from_dense([['e'], ['f']])])",
     f"tf.io.deserialize_many_sparse(tf.io.serialize_many_sparse({INTS}), tf.int32)",

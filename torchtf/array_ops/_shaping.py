@@ -10,6 +10,7 @@ from torchtf.core.convert import convert_to_tensor, raw, to_axis, to_shape
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.shape import TensorShape, brackets
+from torchtf.core.shape_errors import sizes_text
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_fake, is_tensor_type, rank_is_open, wrap
 
 
@@ -310,11 +311,11 @@ def ensure_shape(x, shape, name=None):
             raise ValueError(
                 f"Dimensions of {x.shape} and {expected} are not compatible for 'EnsureShape'"
             )
-        raise errors.InvalidArgumentError(
-            None, None,
-            f"Shape of tensor {list(x.shape)} is not compatible with expected shape {expected}. "
-            "[Op:EnsureShape]",
-        )  # fmt: skip
+        raise errors.of_kernel(
+            "EnsureShape",
+            f"Shape of tensor input {sizes_text(x.shape)} is not compatible with expected shape "
+            f"{sizes_text(expected)}.",
+        )
     result = identity(x, name)
     if type(result) is SymbolicTensor and expected.rank is not None:
         result._name = x.name  # which the error of the check tells

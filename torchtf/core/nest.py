@@ -35,7 +35,8 @@ def metadata(x):
     return x.__tf_flatten__()[0] if _is_flattened(x) else None
 
 
-def _is_composite(x) -> bool:
+def is_composite(x) -> bool:
+    """Whether a value is made of tensors, as ragged and sparse tensors are."""
     return hasattr(type(x), "_type_spec") and hasattr(x._type_spec, "_to_components")
 
 
@@ -69,7 +70,7 @@ def children(structure, expand_composites: bool = False) -> list[tuple[Any, Any]
         return [(a.name, getattr(structure, a.name)) for a in type(structure).__attrs_attrs__]
     if _is_flattened(structure):
         return list(enumerate(structure.__tf_flatten__()[1]))
-    if expand_composites and _is_composite(structure):
+    if expand_composites and is_composite(structure):
         spec = structure._type_spec
         return list(enumerate(flatten(spec._to_components(structure), True)))
     if expand_composites and is_composite_spec(structure):
@@ -223,13 +224,14 @@ def _compare(a, b, check_types, expand_composites):
         return
     if check_types and type(a) is not type(b):
         mappings = isinstance(a, Mapping) and isinstance(b, Mapping)
-        tuples = is_namedtuple(a) and is_namedtuple(b) and a._fields == b._fields
-        composites = expand_composites and _is_composite(a) and _is_composite(b)
+        tuples = is_namedtuple(a) and is_namedtuple(b) and _alike(a, b)
+        composites = expand_composites and is_composite(a) and is_composite(b)
         if not (mappings or tuples or composites):
             raise TypeError(
                 "The two namedtuples don't have the same sequence type. "
-                f"First structure has type {type(a).__name__}, "
-                f"while second structure has type {type(b).__name__}"
+                f"First structure type={type(a).__name__} str={a} has type {type(a).__name__}, "
+                f"while second structure type={type(b).__name__} str={b} has type "
+                f"{type(b).__name__}"
             )
     keys1, keys2 = [k for k, _ in first], [k for k, _ in second]
     if isinstance(a, Mapping) and isinstance(b, Mapping) and set(keys1) != set(keys2):
@@ -244,6 +246,11 @@ def _compare(a, b, check_types, expand_composites):
         )
     for (_, x), (_, y) in zip(first, second, strict=True):
         _compare(x, y, check_types, expand_composites)
+
+
+def _alike(a, b) -> bool:
+    """Whether two named tuples have the same name and fields; their classes may be two."""
+    return type(a).__name__ == type(b).__name__ and a._fields == b._fields
 
 
 def map_structure(func: Callable, *structure, **kwargs):

@@ -173,7 +173,7 @@ class Op:
     def _convert(self, args):
         hints: dict[str, torch.dtype] = {}
         for p in self.parameters:  # the first typed value decides for its set
-            if p.set not in hints:
+            if p.set not in hints and p.set not in _OWN_TYPE:
                 value = args[p.position]
                 values = value if p.is_list and isinstance(value, (list, tuple)) else (value,)
                 for item in values:
@@ -497,10 +497,12 @@ class Op:
 
 
 _PYTHON_VALUES = frozenset((bool, int, float, complex, str, bytes, list, tuple))
+# the sets of one type: arrays are cast to it, as they are to the type of a tensor beside them
+_OWN_TYPE = {
+    key: _BY_KERNEL_NAME[names[0]] for key, names in TYPE_SETS.items() if names and len(names) == 1
+}
 # the types that Python values take where nothing typed is beside them
-_OWN_HINT = {key: torch.int32 if key == "Index" else _BY_KERNEL_NAME[names[0]]
-             for key, names in TYPE_SETS.items()
-             if key == "Index" or (names and len(names) == 1)}  # fmt: skip
+_OWN_HINT = {"Index": torch.int32, **_OWN_TYPE}
 # what to compute in where torch lacks a kernel
 _WIDER = {
     torch.uint16: torch.int32,

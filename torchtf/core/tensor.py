@@ -89,7 +89,8 @@ class Tensor:
         """
         if not self.shape.is_compatible_with(shape):
             raise ValueError(
-                f"Tensor's shape {self.shape} is not compatible with supplied shape {shape}."
+                f"Tensor's shape {self.shape} is not compatible with supplied shape "
+                f"{TensorShape(shape)}."
             )
 
     def __getattr__(self, name):

@@ -235,8 +235,10 @@ def _parts(column, count: int) -> list:
     return [items[i * size : (i + 1) * size] for i in range(count)]
 
 
-def stack_composites(items, spec):
-    """Composite components (ragged, sparse) stacked along a new first axis."""
+def stack_composites(items, spec, pad=False):
+    """Composite components (ragged, sparse) stacked along a new first axis; sparse ones of several
+    shapes only if `pad`.
+    """
     import torchtf as tf
 
     kind = type(spec).__name__
@@ -245,7 +247,7 @@ def stack_composites(items, spec):
             return ragged_of_rows(items, spec._batch(None))
         return tf.ragged.stack(items)
     if kind == "SparseTensorSpec":
-        return tf.sparse.concat(0, [tf.sparse.expand_dims(x, 0) for x in items])
+        return tf.sparse.concat(0, [tf.sparse.expand_dims(x, 0) for x in items], pad)
     if hasattr(spec, "_stack"):  # an extension type: of components that are stacked
         return spec._stack(items, _stack_parts)
     raise errors.InvalidArgumentError(

@@ -411,7 +411,7 @@ def _draw(images: Float, boxes: Float32, colours):
 
 
 @op("DrawBoundingBoxesV2")
-def _draw_in(images: Float, boxes: Float32, colors: Float2):
+def _draw_in(images: Float, boxes: Float32, colors: Float32):
     if colors.dim() != 2:
         raise _invalid(f"colors must be a 2-D matrix{list(colors.shape)}")
     if colors.shape[1] < images.shape[-1]:
@@ -433,7 +433,7 @@ def draw_bounding_boxes(images, boxes, colors, name=None):
         InvalidArgumentError: for shapes that do not fit.
     """
     if colors is not None:
-        colors = convert_to_tensor(colors)
+        colors = convert_to_tensor(colors, dtype_hint="float32")
         if colors.shape.num_elements() != 0:
             return _draw_in(images, boxes, colors, name)
     images = convert_to_tensor(images)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from torchtf.core import errors
-from torchtf.core.convert import convert_to_tensor, to_axis, to_shape
+from torchtf.core.convert import to_axis, to_shape
 from torchtf.core.op import op
 from torchtf.image._geometry import pad_image
 from torchtf.nn._windows import pad_pairs
@@ -146,7 +146,7 @@ def crop_and_resize(
 
 
 @op("ExtractGlimpseV2")
-def _extract_glimpse(input: Float32, offsets: Float2, size, centered, normalized, noise):
+def _extract_glimpse(input: Float32, offsets: Float32, size, centered, normalized, noise):
     if input.dim() != 4:
         message = f"input must be a 4-D tensor, not {list(input.shape)}"
         raise errors.InvalidArgumentError(None, None, message)
@@ -208,6 +208,4 @@ def extract_glimpse(
         raise errors.InvalidArgumentError(
             None, None, f"noise must be 'uniform', 'gaussian' or 'zero', got {noise!r}"
         )
-    return _extract_glimpse(
-        convert_to_tensor(input), offsets, to_shape(size), centered, normalized, noise, name
-    )
+    return _extract_glimpse(input, offsets, to_shape(size), centered, normalized, noise, name)

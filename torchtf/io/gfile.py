@@ -314,8 +314,11 @@ def join(path, *paths):
 
 
 def glob(pattern) -> list[str]:
-    """The paths that match a pattern or a list of them, sorted (source: `tf.io.gfile.glob`)."""
-    patterns = pattern if isinstance(pattern, (list, tuple)) else [pattern]
+    """The paths that match a pattern or any number of them, sorted for each of them.
+
+    Source: `tf.io.gfile.glob`.
+    """
+    patterns = [pattern] if isinstance(pattern, (str, bytes, os.PathLike)) else pattern
     return [path for p in patterns for path in matching(local_path(p))]
 
 

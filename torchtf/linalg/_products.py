@@ -95,7 +95,7 @@ def einsum(equation, *inputs, **kwargs):
 @op("Einsum", strings=None)
 def _einsum(inputs: list[Num], equation):
     with torch.backends.opt_einsum.flags(enabled=not is_fake(inputs[0])):  # it reads the sizes
-        return torch.einsum(equation, *inputs)
+        return torch.einsum(equation, *inputs).to(inputs[0].dtype)  # sums of ints are wider
 
 
 def tensordot(a, b, axes, name=None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torchtf import math
 from torchtf.core.convert import convert_to_tensor
+from torchtf.core.errors import InvalidArgumentError
 from torchtf.ragged._dispatch import lift
 from torchtf.ragged._tensor import RaggedTensor
 
@@ -17,12 +18,18 @@ def _reflected(op):
     return method
 
 
-def _equal(self, other):
-    return False if other is None else math.equal(self, other)
+def _comparison(op, of_unlike: bool):
+    """`==` or `!=`, which are `of_unlike` where the shapes or types of the two differ too much."""
 
+    def method(self, other):
+        if other is None:
+            return of_unlike
+        try:
+            return op(self, other)
+        except (InvalidArgumentError, ValueError):
+            return of_unlike
 
-def _not_equal(self, other):
-    return True if other is None else math.not_equal(self, other)
+    return method
 
 
 _BINARY = {
@@ -45,8 +52,8 @@ _METHODS = {
     "__le__": math.less_equal,
     "__gt__": math.greater,
     "__ge__": math.greater_equal,
-    "__eq__": _equal,
-    "__ne__": _not_equal,
+    "__eq__": _comparison(math.equal, False),
+    "__ne__": _comparison(math.not_equal, True),
 }
 for _name, _op in _BINARY.items():
     _METHODS[f"__{_name}__"] = _op

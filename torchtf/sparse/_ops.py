@@ -667,8 +667,12 @@ def sampled_addmm(
     dtype = dtypes.as_dtype(output_type).torch
     where = to_torch(indices).long()
     left, right = to_torch(mat1).to(dtype), to_torch(mat2).to(dtype)
-    rows = left[(*where[:, :-2].t(), where[:, -2])]
-    columns = right.transpose(-1, -2)[(*where[:, :-2].t(), where[:, -1])]
+    batch = [  # the places along each batch axis: those of the indices' own
+        torch.arange(size).reshape(-1, *[1] * (where.dim() - 2 - axis))
+        for axis, size in enumerate(where.shape[:-2])
+    ]
+    rows = left[(*batch, where[..., 0])]
+    columns = right.transpose(-1, -2)[(*batch, where[..., 1])]
     products = (rows * columns).sum(-1)
     result = wrap(alpha * products + beta * to_torch(values).to(dtype))
     return convert_to_tensor(indices), result, convert_to_tensor(dense_shape)
@@ -788,7 +792,7 @@ def bincount(
         rows = grid.repeat_interleave(sizes[1]) if len(sizes) > 1 else grid
         numbers = numbers.reshape(-1)
         amounts = None if weights is None else to_torch(convert_to_tensor(weights)).reshape(-1)
-    numbers = numbers.long()
+    kind, numbers = numbers.dtype, numbers.long()
     if not is_fake(numbers) and numbers.numel() and numbers.min() < 0:
         raise _invalid("Input values must all be non-negative", "DenseCountSparseOutput")
     by_row = axis == -1 and len(sizes) > 1
@@ -802,7 +806,7 @@ def bincount(
     columns = [rows.long(), numbers] if by_row else [numbers]
     places, ids = torch.unique(_flat(torch.stack(columns, 1), shape), return_inverse=True)
     if amounts is None:
-        amounts = torch.ones(numbers.shape[0], dtype=torch.int32)
+        amounts = torch.ones(numbers.shape[0], dtype=kind)
     counts = amounts.new_zeros(places.shape[0]).index_add(0, ids, amounts)
     if binary_output:
         counts = torch.ones_like(counts)

@@ -64,10 +64,10 @@ class CheckpointView:
                     queue.append(child)
         return matched
 
-    def diff(self, obj) -> tuple[list, dict[int, object], dict[int, object]]:
-        """What matches, what only the object has, what only the checkpoint has."""
+    def diff(self, obj) -> tuple[dict[int, object], list[int], list]:
+        """What matches, what only the checkpoint has, what only the object has."""
         matched = self.match(obj)
         known = {id(v) for v in matched.values()}
         rest = [v for v in TrackableView(obj).descendants() if id(v) not in known]
         missing = [n for n in self.descendants() if n not in matched]
-        return matched, rest, missing
+        return matched, missing, rest
