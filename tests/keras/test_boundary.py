@@ -416,3 +416,42 @@ def test_a_normalization_that_was_never_built_is_saved_and_loaded(tmp_path):
     assert not loaded.built
     loaded.layers[0].adapt(np.array([[1.0], [3.0]], "float32"))
     np.testing.assert_allclose(loaded.layers[0](np.array([[3.0]], "float32")), [[1.0]])
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_window_that_does_not_fit_is_what_tensorflow_makes_of_it(size, stride):
+    import tensorflow as reference
+
+    x, filters = np.ones((1, size, size, 2), np.float32), np.ones((3, 3, 2, 1), np.float32)
+    steps = (1, stride, stride, 1)
+    calls = (
+        (
+            keras.layers.MaxPooling2D(3, stride),
+            lambda: reference.nn.max_pool2d(x, 3, stride, "VALID"),
+        ),
+        (
+            keras.layers.AveragePooling2D(3, stride),
+            lambda: reference.nn.avg_pool2d(x, 3, stride, "VALID"),
+        ),
+        (
+            keras.layers.DepthwiseConv2D(3, stride),
+            lambda: reference.nn.depthwise_conv2d(x, filters, steps, "VALID"),
+        ),
+    )
+    for layer, op in calls:
+        layer.build((None, None, None, 2))
+        try:
+            wanted = op().shape
+        except reference.errors.InvalidArgumentError:
+            with pytest.raises(tf.errors.InvalidArgumentError):
+                layer(x)
+        else:
+            assert layer(x).shape == wanted
+
+
+def test_keras_refuses_a_convolution_without_a_result():
+    layer = keras.layers.Conv2D(2, 3)
+    layer.build((None, None, None, 2))
+    with pytest.raises(ValueError, match="smaller than the kernel"):
+        layer(np.ones((1, 2, 2, 2), np.float32))

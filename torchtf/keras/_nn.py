@@ -5,6 +5,8 @@ Contract:
   is TensorFlow's, average pooling counts no padding, moving variances are biased ones.
 - Channels-last images are permuted views in torch's channels-last memory format: no copies.
 - A bias belongs to its convolution or matrix product, where the kernel adds it for nothing.
+- A window that does not fit is left to the ops of `tf.nn`: an empty result or an error. Keras
+  refuses the empty result of a convolution, unless it has groups.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from keras.src.layers.core.dense import Dense
 from keras.src.layers.normalization.batch_normalization import BatchNormalization
 from keras.src.utils.argument_validation import standardize_tuple
 
+from torchtf import nn
 from torchtf.core.convolution import start_pixels
+from torchtf.keras import _side
 from torchtf.keras._distribute import note_statistics, synchronized_moments
 from torchtf.keras._patch import own_attribute, replaces
 
@@ -67,6 +71,35 @@ def _pad(
     return tnn.pad(x, [p for pair in reversed(pads) for p in pair], value=value), 0
 
 
+def _fits(x: torch.Tensor, window: Any, dilation: Any) -> bool:
+    """Whether an image, as far as its size is known, holds an unpadded window."""
+    return all(
+        type(n) is not int or n >= (k - 1) * d + 1
+        for n, k, d in zip(x.shape[2:], window, dilation, strict=True)
+    )
+
+
+def _place(op: Any, channels_last: bool, x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    """What an op of `tf.nn` gives, with unpadded windows."""
+    axes = {1: "W", 2: "HW", 3: "DHW"}[x.ndim - 2]
+    layout = f"N{axes}C" if channels_last else f"NC{axes}"
+    kwargs |= {"padding": "VALID", "data_format": layout}
+    return _side.inward(_side.on_user_side(op, (x, *args), kwargs))
+
+
+def _convolve_misfit(
+    x: torch.Tensor, kernel: torch.Tensor, strides: Any, channels_last: bool, dilation: Any
+) -> torch.Tensor:
+    options = {"strides": strides, "dilations": dilation}
+    y: torch.Tensor = _place(nn.convolution, channels_last, x, kernel, **options)
+    if x.numel() and kernel.shape[-2] == x.shape[-1 if channels_last else 1]:
+        raise ValueError(
+            f"A convolution gives nothing, a result of shape {tuple(y.shape)}: the input, of shape "
+            f"{tuple(x.shape)}, is smaller than the kernel, of shape {tuple(kernel.shape)}."
+        )
+    return y
+
+
 def _convolve(
     inputs: torch.Tensor,
     kernel: torch.Tensor,
@@ -96,6 +129,8 @@ def _convolve(
     pad: Any = 0
     if padding == "same":
         x, pad = _pad(x, weight.shape[2:], strides, dilation, 0.0)
+    elif not _fits(x, weight.shape[2:], dilation):
+        return _convolve_misfit(inputs, kernel, strides, channels_last, dilation)
     x, strides = start_pixels(x, weight.shape[2:], strides)
     y = _CONV[rank](x, weight, bias, strides, pad, dilation, groups=x.shape[1] // weight.shape[1])
     return _to_channels_last(y) if channels_last else y
@@ -170,6 +205,8 @@ def max_pool(
     pad: Any = 0
     if padding == "same":
         x, pad = _pad(x, window, strides, (1,) * len(window), _lowest(x.dtype))
+    elif not _fits(x, window, (1,) * len(window)):
+        return _pool_misfit(nn.max_pool, x, window, strides, channels_last)
     if x.device.type == "meta":  # these kernels have no shape function of their own
         x = torch.empty(x.shape, dtype=x.dtype)
     y = _MAX_POOL[len(window)](x, window, strides, pad).to(get_device())
@@ -185,6 +222,8 @@ def average_pool(
     data_format: str | None = None,
 ) -> torch.Tensor:
     x, window, strides, channels_last = _pooling_arguments(inputs, pool_size, strides, data_format)
+    if padding != "same" and not _fits(x, window, (1,) * len(window)):
+        return _pool_misfit(nn.avg_pool, x, window, strides, channels_last)
     pool = _AVERAGE_POOL[len(window)]
     if padding != "same":
         y = pool(x, window, strides)
@@ -199,6 +238,11 @@ def average_pool(
             )
             y = pool(padded, window, strides) / pool(inside, window, strides)
     return _to_channels_last(y) if channels_last else y
+
+
+def _pool_misfit(op: Any, x: torch.Tensor, window: Any, strides: Any, last: bool) -> torch.Tensor:
+    inputs = _to_channels_last(x) if last else x
+    return _place(op, last, inputs, ksize=window, strides=strides)
 
 
 def _lowest(dtype: torch.dtype) -> float:
