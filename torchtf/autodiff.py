@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
+
 import torch
 
 from torchtf.core import nest, tape
 from torchtf.core.convert import convert_to_tensor
+from torchtf.core.dtypes import as_dtype
+from torchtf.core.shape import TensorShape
 from torchtf.core.tape import GradientTape
 from torchtf.core.tensor import wrap
 
@@ -32,19 +36,19 @@ class ForwardAccumulator:
     def __init__(self, primals, tangents):
         nest.assert_same_structure(primals, tangents)
         self._primals = nest.flatten(primals)
-        self._tangents = [convert_to_tensor(t) for t in nest.flatten(tangents)]
+        self._tangents = [
+            convert_to_tensor(t, as_dtype(p.dtype))  # a Keras variable has the dtype's name
+            for p, t in zip(self._primals, nest.flatten(tangents), strict=True)
+        ]
         if len({id(p) for p in self._primals}) < len(self._primals):
             raise ValueError(
                 "Each primal may appear only once: a tensor or variable was passed more than once "
                 "to a ForwardAccumulator."
             )
         for primal, tangent in zip(self._primals, self._tangents, strict=True):
-            if primal.dtype is not tangent.dtype or not primal.shape.is_compatible_with(
-                tangent.shape
-            ):
+            if not TensorShape(primal.shape).is_compatible_with(tangent.shape):
                 raise ValueError(
-                    f"The tangent {tangent} does not fit the primal {primal}: dtypes and shapes "
-                    "must agree."
+                    f"The tangent {tangent} does not fit the primal {primal}: shapes must agree."
                 )
         self._tape = GradientTape(persistent=True, watch_accessed_variables=False)
         self._recording = False
@@ -104,7 +108,9 @@ class ForwardAccumulator:
         if not pairs or not isinstance(data, torch.Tensor) or not data.requires_grad:
             return None
         handles, tangents = zip(*pairs, strict=True)
-        create_graph = len(tape.active_tapes()) > self._recording
+        # an accumulator or tape around this one may differentiate the product, now or later
+        session = self._tape._session
+        create_graph = session.open_tapes > 1 or len(tape.active_tapes()) > self._recording
         with torch.enable_grad(), self._tape._own_part(data):
             cotangent = torch.zeros_like(data, requires_grad=True)
             found = torch.autograd.grad(
@@ -120,4 +126,8 @@ class ForwardAccumulator:
             )
         if result is None:
             return None
-        return wrap(result if create_graph else result.detach())
+        product = wrap(result.detach())
+        if create_graph:
+            product._data = result
+            session.recorded.append(weakref.ref(product))
+        return product

@@ -341,6 +341,45 @@ def forward_accumulators(tf):
 
 
 @program
+def products_of_nested_accumulators_after_their_contexts(tf):
+    x, v = tf.constant(1.1), tf.Variable(2.0)
+
+    def second():
+        outer = tf.autodiff.ForwardAccumulator(x, tf.constant(1.0))
+        inner = tf.autodiff.ForwardAccumulator(x, tf.constant(1.0))
+        with outer, inner:
+            y = x ** tf.constant(3.5)
+        first = inner.jvp(y)
+        return first, outer.jvp(first), outer.jvp(y)
+
+    with tf.GradientTape() as tape, tf.autodiff.ForwardAccumulator(v, tf.constant(1.0)) as acc:
+        y = v**3
+    product = acc.jvp(y)
+    return second(), tf.function(second)(), product, tape.gradient(product, v)
+
+
+@program(raises=True)
+def tangent_of_another_dtype(tf):
+    return tf.autodiff.ForwardAccumulator(tf.Variable([1.0, 2.0]), tf.constant([1, 2]))
+
+
+def test_tangents_of_keras_variables():
+    """TensorFlow refuses variables of Keras 3; their values' products are its own."""
+    tf = torchtf
+    layer = tf.keras.layers.Dense(1)
+    layer.build((None, 2))
+    layer.kernel.assign([[1.0], [2.0]])
+    x, target = tf.constant([[2.0, 3.0], [1.0, 4.0]]), tf.constant([[1.0], [-1.0]])
+    tangent = tf.constant([[1.0], [0.0]])
+    with tf.autodiff.ForwardAccumulator(layer.kernel, tangent) as acc:
+        loss = tf.reduce_sum((layer(x) - target) ** 2.0)
+    kernel = tf.Variable([[1.0], [2.0]])
+    with tf.autodiff.ForwardAccumulator(kernel, tangent) as plain:
+        same = tf.reduce_sum((x @ kernel - target) ** 2.0)
+    assert acc.jvp(loss).numpy() == plain.jvp(same).numpy() == 48.0
+
+
+@program
 def custom_gradient_under_a_tape_outside_of_the_graph(tf):
     @tf.custom_gradient
     def log1pexp(x):
