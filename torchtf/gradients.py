@@ -51,8 +51,9 @@ def gradients(
     ys = [raw(y) for y in nest.flatten(ys)]
     sources = [raw(x) for x in nest.flatten(xs)]
     stopped = {trace.node_of(raw(t)) for t in nest.flatten(stop_gradients or [])}
-    leaves = [x.detach().requires_grad_() for x in sources]
-    again = _run_again(trace, dict(zip(map(trace.node_of, sources), leaves, strict=True)), stopped)
+    nodes = [trace.node_of(x) for x in sources]
+    leaves = {n: x.detach().requires_grad_() for n, x in zip(nodes, sources, strict=True)}
+    again = _run_again(trace, leaves, stopped)
     targets, incoming = [], []
     for i, y in enumerate(ys):
         value = again.get(trace.node_of(y), y)
@@ -60,21 +61,24 @@ def gradients(
             targets.append(value)
             given = None if grad_ys is None else nest.flatten(grad_ys)[i]
             incoming.append(torch.ones_like(value) if given is None else raw(given, value.dtype))
-    found = [None] * len(leaves)
+    found = [None] * len(nodes)
     if targets:
-        found = torch.autograd.grad(targets, leaves, incoming, allow_unused=True)
+        found = torch.autograd.grad(targets, [again[n] for n in nodes], incoming, allow_unused=True)
     return [
         (wrap(torch.zeros_like(x)) if zero else None) if g is None else wrap(g.detach())
         for g, x in zip(found, sources, strict=True)
     ]
 
 
-def _run_again(trace, values: dict, stopped: set) -> dict:
-    """Runs the nodes that depend on those in `values`, which they get in place of their own.
+def _run_again(trace, leaves: dict, stopped: set) -> dict:
+    """Runs the nodes that depend on those in `leaves`, which they get in place of their own.
+
+    One that depends on others of them is run again itself, so that these have a gradient, too.
 
     Returns:
         node -> its new value.
     """
+    values = dict(leaves)
 
     def value_of(node):
         if node in values:
@@ -89,7 +93,7 @@ def _run_again(trace, values: dict, stopped: set) -> dict:
         return fake
 
     for node in list(trace.tracer.graph.nodes):
-        if node in values or node in stopped or node.meta.get("tf_op") == "StopGradient":
+        if node in stopped or node.meta.get("tf_op") == "StopGradient":
             continue
         if node.op != "call_function" or not any(n in values for n in node.all_input_nodes):
             continue
@@ -105,7 +109,9 @@ def _run_again(trace, values: dict, stopped: set) -> dict:
             )
         args = torch.fx.map_arg(node.args, value_of)
         kwargs = torch.fx.map_arg(node.kwargs, value_of)
-        values[node] = node.target(*args, **kwargs)
+        value = node.target(*args, **kwargs)
+        if node not in leaves or value.requires_grad:
+            values[node] = value
     return values
 
 

@@ -152,7 +152,13 @@ def test_types(case):
         "tf.gradients(tf.exp(x), x, grad_ys=y)", "tf.gradients(x * x * y, x, stop_gradients=[y])",
         "tf.gradients(tf.stop_gradient(x) * x, x)", "tf.hessians(tf.reduce_sum(x ** 3 * y), x)",
         "tf.gradients(tf.gradients(x ** 3, x)[0], x)",
-        "tf.gradients(tf.split(x * y, 3)[1], [x])",
+        "tf.gradients(tf.split(x * y, 3)[1], [x])", "tf.gradients(x * x, [x, x])",
+    ]),
+    *each("def f(x):\n    y = x * 2 + 1\n    z = 3 * y + 2 * x\n    return tf.gradients({})\n"
+          "(tf.function(f)(x), tf.function(lambda: f(tf.constant(3.)))())", [
+        "z, [x, y]", "[z, y], [y, x, z]", "z, [x, y], stop_gradients=[y]",
+        "z, [x, y], stop_gradients=[x, y]", "y, [z]", "z + tf.stop_gradient(y), [x, y]",
+        "tf.stop_gradient(y) * x, [x, y]",
     ]),
     "tf.gradients(x * x, x)",
     "w = tf.Variable(2.)\ntf.function(lambda: tf.gradients(w * w, w))()",
