@@ -34,9 +34,9 @@ class OpError(Exception):
     _code = UNKNOWN
 
     def __init__(self, node_def=None, op=None, message: str = "", error_code=None, *args):
-        super().__init__()
         if isinstance(node_def, str) and op is None and not message:
             node_def, message = None, node_def  # so Keras makes an error anew, as most are made
+        super().__init__(message)  # from where Keras takes it
         self._node_def = node_def
         self._op = op
         self._message = message
@@ -64,6 +64,9 @@ class OpError(Exception):
 
     def __str__(self):
         return self._message
+
+    def __repr__(self):
+        return f"{type(self).__name__}()"
 
     def __reduce__(self):
         # ops do not travel between processes

@@ -61,6 +61,7 @@ for _name in (
     "_weights",
     "_tensorboard",
     "_export",
+    "_errors",
     "_boundary",
     "_symbolic",
 ):

@@ -27,7 +27,7 @@ from keras.src.layers.layer import Layer
 from keras.src.metrics.metric import Metric
 from keras.src.utils.tracking import Tracker
 
-from torchtf.core import graph
+from torchtf.core import errors, graph
 from torchtf.core.variable import Variable
 from torchtf.keras._core import convert_to_tensor
 from torchtf.keras._patch import own_attribute, replaces, use_everywhere
@@ -218,6 +218,8 @@ def compute_output_spec(fn: Any, *args: Any, **kwargs: Any) -> Any:
         if not any(isinstance(x, KerasTensor) for x in tree.flatten((args, kwargs))):
             return _output_spec_of_values(fn, args, kwargs)
         return _compute_output_spec(fn, *args, **kwargs)
+    except errors.InvalidArgumentError as e:  # shapes are wrong before anything is computed
+        raise ValueError(e.message) from e
     finally:
         for variable, value in _undo.values.values():
             variable._value = value

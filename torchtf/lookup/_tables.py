@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import torch
 
-from torchtf.core import dtypes, errors
+from torchtf.core import dtypes, errors, graph
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.host_op import host_op, object_array
 from torchtf.core.shape import TensorShape
@@ -26,6 +26,8 @@ def _invalid(message: str) -> errors.InvalidArgumentError:
 
 @host_op("LookupTableFindV2", out="value_dtype", elementwise=True, stateful=True)
 def _find(keys: T, default: U, table, value_dtype):
+    if not table._filled and not graph.state.on_trial:
+        raise errors.FailedPreconditionError(None, None, "Table not initialized.")
     found = table._dict
     values, width = table._values, table._value_shape
     default = np.broadcast_to(default, keys.shape + width)
@@ -54,6 +56,8 @@ class _Table:
         self._name = name
         self._lock = threading.Lock()
         self._clear()
+
+    _filled = True  # a static table may be without content; the others begin empty
 
     def _clear(self):
         self._dict: dict = {}
@@ -150,10 +154,19 @@ class StaticHashTable(_Table):
         if self._default.shape.rank:
             raise ValueError(f"Shapes {self._default.shape} and () are not compatible")
         self._initializer = initializer
+        self._filled = False  # it stays so if the initializer is a placeholder, as Keras' is
         with init_scope():
             initializer.initialize(self)
 
+    def export(self, name=None) -> tuple[Tensor, Tensor]:
+        if not self._filled:
+            raise errors.of_kernel(
+                "LookupTableExportV2", "HashTable is not initialized.", kind=errors.AbortedError
+            )
+        return super().export(name)
+
     def _fill(self, keys: list, values: list) -> None:
+        self._filled = True
         for key, value in zip(keys, values, strict=True):
             position = self._dict.setdefault(key, len(self._values))
             if position == len(self._values):

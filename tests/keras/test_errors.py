@@ -1,0 +1,78 @@
+"""Errors on their way through Keras' layers: class and text are TensorFlow's."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import results_of_both
+
+# Both sides run this text; the first argument names the module.
+PROGRAM = """
+import importlib, json, sys
+tf = importlib.import_module(sys.argv[1])
+keras, layers = tf.keras, tf.keras.layers
+
+
+class Gathers(layers.Layer):
+    def call(self, x):
+        return tf.gather(x, 9)
+
+
+class Raises(layers.Layer):
+    def call(self, x):
+        raise tf.errors.AbortedError(None, None, "in the layer")
+
+
+class Adds(layers.Layer):
+    def call(self, x):
+        return x + tf.zeros([5])
+
+
+class Outer(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.inner = Gathers()
+
+    def call(self, x):
+        return self.inner(x)
+
+
+two = tf.constant([1.0, 2.0])
+calls = {
+    "op": lambda: Gathers()(two),
+    "nested": lambda: Outer()(two),
+    "own": lambda: Raises()(two),
+    "function": lambda: tf.function(lambda x: Raises()(x))(two),
+    "shapes": lambda: Adds()(tf.zeros([2, 3])),
+    "vocabulary": lambda: layers.TextVectorization()(tf.constant(["a b"])),
+    "lookup": lambda: layers.StringLookup()(tf.constant(["a"])),
+}
+
+
+def answer(call):
+    try:
+        return str(call())
+    except tf.errors.OpError as e:
+        return [type(e).__name__, repr(e), str(e), e.message == str(e)]
+
+
+results = {name: answer(call) for name, call in calls.items()}
+try:
+    keras.Sequential([keras.Input((3,)), Adds()])
+except Exception as e:  # the words of shape inference are TensorFlow's own
+    results["symbolic"] = [type(e).__name__, "Could not automatically infer" in str(e)]
+print("RESULT", json.dumps(results))
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return results_of_both(tmp_path_factory, PROGRAM)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["op", "nested", "own", "function", "shapes", "vocabulary", "lookup", "symbolic"],
+)
+def test_errors_keep_their_text(results, name):
+    assert results["torchtf"][name] == results["tensorflow"][name]
