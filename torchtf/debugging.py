@@ -15,11 +15,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from torchtf import math
 from torchtf.array_ops import identity, zeros
-from torchtf.core import dtypes, errors, nest
+from torchtf.core import dtypes, errors, nest, placement
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.host_op import host_op
 from torchtf.core.name_scope import name_scope
 from torchtf.core.tensor import SymbolicTensor, is_fake, is_tensor_type
+from torchtf.function.concrete import run_hooks
 from torchtf.logging_ops import Assert
 
 __all__ = [
@@ -542,7 +543,6 @@ _MAY_BE_UNINITIALIZED = {
 
 
 _traceback_filtering = True
-_log_device_placement = False
 
 
 def enable_traceback_filtering():
@@ -571,19 +571,25 @@ def is_traceback_filtering_enabled() -> bool:
 
 def get_log_device_placement() -> bool:
     """Whether the device of each op is logged."""
-    return _log_device_placement
+    return placement.enabled
 
 
 def set_log_device_placement(enabled: bool) -> None:
-    """Turns the log of devices off.
+    """Has each eager op write its name and device to stderr.
 
-    Raises:
-        NotImplementedError: for True; `x.device` tells where a tensor is.
+    A call of a `tf.function` is one op of the function's unique name. What is no op here has no
+    line: making constants and random numbers, reading and assigning variables, and the gradients
+    that a tape takes (source: `tf.debugging.set_log_device_placement`).
     """
+    placement.set_enabled(bool(enabled))
+    if _log_function in run_hooks:
+        run_hooks.remove(_log_function)
     if enabled:
-        raise NotImplementedError(
-            "set_log_device_placement(True) is not supported; `x.device` tells where a tensor is."
-        )
+        run_hooks.append(_log_function)
+
+
+def _log_function(concrete) -> None:
+    placement.log(concrete.name.decode())
 
 
 def _no_dump(*args, **kwargs):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -253,3 +255,49 @@ def test_critical_sections():
     assert float(add()) == 1.0
     assert float(section.execute(lambda: v.assign_add(1.0))) == 2.0
     assert section.name == "count"
+
+
+PLACED = """
+import os, sys
+os.dup2(1, 2)
+import {module} as tf
+tf.debugging.set_log_device_placement(True)
+a = tf.constant([[1., 2.], [3., 4.]])
+assert tf.debugging.get_log_device_placement()
+with tf.device("CPU:0"):
+    tf.matmul(a, a), a * 2. + [[1., 1.]], a[0], tf.reshape(a, [-1]), tf.concat([a, a], 0)
+    tf.stack([a, a]), tf.cast(a, tf.int32), tf.strings.lower("A"), tf.reduce_sum(tf.Variable(a) * a)
+    @tf.function
+    def f(x):
+        return tf.matmul(x, x) + 1.
+    f(a), f(a)
+    try:
+        tf.matmul(a, tf.zeros([3, 3]))
+    except tf.errors.InvalidArgumentError:
+        pass
+"""
+
+
+def test_the_log_of_devices_names_the_ops_of_tensorflow(run_python):
+    def lines(module):
+        text = run_python(PLACED.format(module=module), env={"TF_CPP_MIN_LOG_LEVEL": "0"})
+        found = re.findall(r"Executing op (\S+) in device (\S+)", text)
+        unlogged = r"_EagerConst|VarHandleOp|.*VariableOp|Fill"
+        return [
+            (re.sub(r"_\d+$", "", op), device)
+            for op, device in found if not re.fullmatch(unlogged, op)
+        ]  # fmt: skip
+
+    want = lines("tensorflow")
+    assert ("MatMul", "/job:localhost/replica:0/task:0/device:CPU:0") in want
+    assert lines("torchtf") == want
+
+
+def test_the_log_of_devices_ends(capsys):
+    x = torchtf.ones([2, 2])
+    torchtf.debugging.set_log_device_placement(True)
+    torchtf.matmul(x, x)
+    torchtf.debugging.set_log_device_placement(False)
+    torchtf.function(torchtf.matmul)(torchtf.add(x, x), x)
+    assert capsys.readouterr().err.count("Executing op") == 1
+    assert not torchtf.debugging.get_log_device_placement()

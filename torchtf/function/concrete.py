@@ -307,13 +307,13 @@ class ConcreteFunction:
         """Runs the graph on its flat tensor arguments; returns the structure of results."""
         if graph.state.trace is not None:
             return self._call_in_trace(leaves)
-        for hook in run_hooks:
-            hook(self)
         inputs = [leaf._data for leaf in leaves]
         for capture in self._captures:
             inputs.append(capture.get())
         if self._fits is not None and not self._fits(*inputs):
             return self._for_sizes.call_flat(leaves)
+        for hook in run_hooks:
+            hook(self)
         if tape.recording():
             try:
                 results = self._run_recorded(*inputs)
@@ -391,6 +391,8 @@ class ConcreteFunction:
             inputs += [c.get() for c in self._captures]
             if self._fits is not None and not self._fits(*inputs):
                 return self._for_sizes.call_flat(leaves)
+            for hook in run_hooks:
+                hook(self)
             records = tape.recording()
             with torch.set_grad_enabled(records):
                 try:
