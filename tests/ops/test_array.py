@@ -548,6 +548,42 @@ def test_moving(case):
     case.check()
 
 
+@cases(
+    {"x": normal(2, 8, 8, 3), "i": integers(0, 4, 5)},
+    [
+        "tf.reshape(x, np.array([-1, 3]))",
+        "tf.reshape(i, np.int64(-1))",
+        "tf.broadcast_to(i, np.array([4, 5]))",
+        "tf.fill(np.array([4, 5]), x[0, 0, 0, 0])",
+        *each("x[0] + tf.zeros(np.array([8, 8, 3], {}))", "np.int32 np.int64"),
+        "tf.tile(x, np.array([1, 2, 1, 1]))",
+        "tf.slice(x, np.array([0, 1, 2, 0]), np.array([1, 2, 1, 1]))",
+        "tf.strided_slice(x, np.array([0, 1, 2, 0]), np.array([1, 2, 3, 1]))",
+        "tf.pad(x, np.array([[0, 0], [1, 1], [2, 0], [0, 0]]))",
+        "tf.pad(x, [np.array([0, 0]), [1, np.int64(1)], [2, 0], [0, 0]])",
+        "tf.split(x, np.array([3, 5]), axis=np.int64(1))",
+        "tf.space_to_batch(x, np.array([2, 2]), [[0, 0], [0, 0]])",
+        "tf.transpose(x, np.array([0, 3, 1, 2]))",
+        "tf.roll(x, np.array([1, 2]), np.array([1, 2]))",
+        "tf.reduce_sum(x, np.array([1, 2]))",
+        "tf.signal.rfft2d(x, np.array([4, 2]))",
+        *each("tf.one_hot(i, {})", ["tf.constant(4)", "np.int64(4)", "np.array(4)"]),
+        "tf.one_hot(i, tf.constant([4])[0])",
+        "tf.shape(x)[1:3] * np.array([2, 3])",
+        "tf.reshape(x, tf.shape(x)[1:] * np.array([2, 1, 1]))",
+        "tf.image.resize(x, np.array([4, 5]))",
+        "tf.image.resize_with_pad(x, np.int64(4), 5)",
+        "tf.image.resize_with_crop_or_pad(x, np.int64(4), 5)",
+        "tf.image.crop_and_resize(x, [[0., 0, 1, 1]], [0], np.array([4, 5]))",
+        "tf.nn.conv2d_transpose(x[:1], tf.ones([3, 3, 2, 3]), np.array([1, 16, 16, 2]), 2)",
+        "tf.scatter_nd(i[:, None], x[0, 0, :5], np.array([9, 3]))",
+    ],
+    grad=False,
+)
+def test_sizes_in_arrays(case):
+    case.check()
+
+
 TEXT = {
     "sentence": strings("a", "bc", "d" * 40), "grid": np.array([[b"a", b"b"], [b"c", b"dd"]], dtype=object),
     "x": normal(4, 3), "i": integers(-9, 9, 4, 3), "d": normal(2, 40, dtype="float64"),

@@ -322,7 +322,7 @@ def one_hot(indices, depth, on_value=None, off_value=None, axis=None, dtype=None
             raise TypeError(f"dtype {kind} of {label} does not match dtype parameter {wanted}")
     on = convert_to_tensor(1 if on_value is None else on_value, dtype=wanted)
     off = convert_to_tensor(0 if off_value is None else off_value, dtype=wanted)
-    if getattr(depth, "shape", ()) or isinstance(depth, (list, tuple)):
+    if isinstance(depth, (list, tuple)) or getattr(depth, "ndim", 0):
         found = brackets(convert_to_tensor(depth).shape)
         raise errors.of_kernel("OneHot", f"depth must be a scalar, but got: {found}", None)
     (depth,) = to_shape(depth, None)

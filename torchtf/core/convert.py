@@ -438,6 +438,8 @@ KERNEL_NAMES: dict[Any, str] = {t: d.name for t, d in dtypes.FROM_TORCH.items()}
 
 def sizes_of(value):
     """The elements of `value` as an object array of Python and symbolic ints, if known."""
+    if isinstance(value, (np.ndarray, np.integer)) and value.dtype.kind in "iu":
+        return np.asarray(value).astype(object)
     kind = type(value)  # a bare stand-in may have them from where it was wrapped
     return getattr(value, "_sizes", None) if kind is SymbolicTensor or kind is FakeTensor else None
 
