@@ -40,11 +40,14 @@ class Trace:
 
 @dataclass
 class Node:
-    """An object: ``module``, ``list``, ``tuple``, ``dict``, ``variable`` or ``function``."""
+    """An object: ``module``, ``list``, ``tuple``, ``dict``, ``variable``, ``asset`` or
+    ``function``.
+    """
 
     kind: str
     children: dict[str, int] = field(default_factory=dict)
     variable: int | None = None
+    asset: int | None = None
     name: str = ""
     parameters: list[Parameter] = field(default_factory=list)
     input_signature: Any = None  # (structure, infos of its tensors)
@@ -62,13 +65,15 @@ class StateVariable:
 
 @dataclass
 class Objects:
-    """The saved objects, the root first, and the variables that they and the signatures share.
+    """The saved objects, the root first, the variables that they and the signatures share, and the
+    files that they name.
 
     `Signature.state` maps parameters of a module to positions in `variables`.
     """
 
     nodes: list[Node] = field(default_factory=list)
     variables: list[StateVariable] = field(default_factory=list)
+    assets: list[str] = field(default_factory=list)
     left_out: list[Exception] = field(default_factory=list)
 
     def leave_out(self, name: str, error: Exception) -> None:
@@ -91,6 +96,8 @@ class Objects:
             entry: dict[str, Any] = {"kind": node.kind, "children": node.children}
             if node.variable is not None:
                 entry["variable"] = node.variable
+            if node.asset is not None:
+                entry["asset"] = node.asset
             if node.kind == "function":
                 entry["name"] = node.name
                 entry["parameters"] = [vars(p) for p in node.parameters]
@@ -105,4 +112,4 @@ class Objects:
             {"name": v.name, "trainable": v.trainable, "shape": list(v.value.shape)}
             for v in self.variables
         ]
-        return {"nodes": nodes, "variables": variables}
+        return {"nodes": nodes, "variables": variables, "assets": self.assets}

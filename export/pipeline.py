@@ -237,7 +237,7 @@ def export_saved_model(
             )
             store.write(
                 work, [(s, graphs[id(s)]) for s in (*signatures, *traced)], answer["weights"],
-                objects, answer["variables"],
+                objects, answer["variables"], answer["assets"],
             )  # fmt: skip
         artifact = Artifact("SavedModel", str(folder), 0, answer["operators"])
         if options.verify:

@@ -47,11 +47,13 @@ def write(
     origins: Sequence[Mapping[str, Sequence]],
     objects: Objects,
     variables: Sequence[str],
+    assets: Sequence[str] = (),
 ) -> None:
     """Writes the graphs of signatures, those of functions among `objects` last.
 
     `origins` has a mapping for each signature, of parameter names to (variable, permutation,
-    shape); `variables` are the keys in the checkpoint of the variables of `objects`.
+    shape); `variables` are the keys in the checkpoint of the variables of `objects`,
+    `assets` the names of its files in ``assets/``.
     """
     target = folder / FOLDER
     target.mkdir(parents=True)
@@ -96,6 +98,7 @@ def write(
     described = objects.to_json()
     for variable, key in zip(described["variables"], variables, strict=True):
         variable["key"] = key
+    described["assets"] = list(assets)
     content = {
         "format": _FORMAT,
         "signatures": manifest[:count],
@@ -292,6 +295,8 @@ def read(folder: str | Path) -> Loaded:
         graphs = list(map(graph, entry["graphs"]))
         return LoadedSignature(entry["name"], inputs, outputs, graphs, entry["updates"])
 
+    files = manifest["objects"].get("assets", ())
+    manifest["objects"]["assets"] = [str(folder / "assets" / name) for name in files]
     return Loaded(
         {entry["name"]: signature(entry) for entry in manifest["signatures"]},
         list(map(signature, manifest["traces"])),

@@ -10,23 +10,52 @@
 from __future__ import annotations
 
 import inspect
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 
 import torch
 
 from torchtf.core import dtypes, nest
+from torchtf.core.convert import convert_to_tensor
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import Tensor
 from torchtf.core.variable import Variable
 from torchtf.experimental.extension_type import ExtensionType, ExtensionTypeSpec, _of
+from torchtf.framework import register_tensor_conversion_function
 from torchtf.function import ranked, staged
 from torchtf.function.concrete import _LEAF, ConcreteFunction
 from torchtf.function.polymorphic import Function
 from torchtf.function.trace import Capture, Traced, order_placeholders
 from torchtf.module import Module
 from torchtf.train import _trackable
+
+
+class Asset:
+    """A file to ship in ``assets/`` (source: `tf.saved_model.Asset`).
+
+    Args:
+        path: the file. A module that holds the asset is saved with a copy; in the loaded model
+            `asset_path` is where the copy lies.
+    """
+
+    def __init__(self, path: str | os.PathLike | Tensor):
+        if isinstance(path, Tensor):
+            path = path.numpy().decode()
+        self._path = os.path.abspath(path)
+        self._tensor = convert_to_tensor(os.fspath(path))
+
+    @property
+    def asset_path(self) -> Tensor:
+        """The path of the file, a string tensor."""
+        return self._tensor
+
+    def _trackable_children(self) -> dict:
+        return {}
+
+
+register_tensor_conversion_function(Asset, lambda value, **_: value.asset_path)
 
 
 # --- describing ------------------------------------------------------------
@@ -75,6 +104,9 @@ class Description:
         kinds = self._kinds
         if _trackable.is_variable(value):
             return kinds.Node("variable", variable=self._variable(value))
+        if isinstance(value, Asset):
+            self.objects.assets.append(value._path)
+            return kinds.Node("asset", asset=len(self.objects.assets) - 1)
         if isinstance(value, (Function, ConcreteFunction)):
             node = kinds.Node("function", name=value.name)
             self._functions.append((node, value))
@@ -427,6 +459,8 @@ class _Restoration:
     def _leaf(self, node):
         if node["kind"] == "variable":
             return self._variables[node["variable"]]
+        if node["kind"] == "asset":
+            return Asset(self._loaded.objects["assets"][node["asset"]])
         return self._function(node)
 
     def _function(self, node) -> RestoredFunction:

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from torchtf._saved_objects import Description, Restored, restore, spec_of
+from torchtf._saved_objects import Asset, Description, Restored, restore, spec_of
 from torchtf.core import dtypes, errors, nest
-from torchtf.core.convert import convert_to_tensor
+from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
 from torchtf.core.specs import TensorSpec
-from torchtf.core.tensor import SymbolicTensor, Tensor
+from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type
+from torchtf.core.variable import Variable
 from torchtf.core.wire import field
 from torchtf.module import Module
 
@@ -55,41 +57,50 @@ VARIABLES_FILENAME = "variables"
 _KERAS_ARCHIVE = Path("assets.extra", "keras", "model.keras")
 
 
-class Asset:
-    """A file to ship in ``assets/`` (source: `tf.saved_model.Asset`).
-
-    Args:
-        path: the file. As an attribute of the saved object it is copied; in a loaded model
-            `asset_path` is where it lies then.
-    """
-
-    def __init__(self, path: str | os.PathLike):
-        self._path = os.fspath(path)
-
-    @property
-    def asset_path(self) -> str:
-        return self._path
-
-
 class _Options:
-    """Options that all have their defaults: others do not apply to a torch graph."""
+    """Options whose values are their defaults, or make no difference to a torch graph."""
 
     _defaults: dict[str, Any] = {}
+    _reasons: dict[str, str] = {}
+    _without_effect: frozenset[str] = frozenset()
 
-    def __init__(self, **options):
-        for name, value in options.items():
+    def __init__(self, *args, **options):
+        kind = type(self).__name__
+        if len(args) > len(self._defaults):
+            raise TypeError(f"{kind}() takes {len(self._defaults)} arguments, got {len(args)}")
+        given = dict(zip(self._defaults, args, strict=False))
+        for name in options:
             if name not in self._defaults:
-                raise TypeError(f"{type(self).__name__}() got an unexpected argument {name!r}")
-            if value != self._defaults[name]:
-                raise NotImplementedError(
-                    f"{type(self).__name__}({name}={value!r}) does not apply here; leave it out"
-                )
+                raise TypeError(f"{kind}() got an unexpected keyword argument {name!r}")
+            if name in given:
+                raise TypeError(f"{kind}() got multiple values for argument {name!r}")
+        for name, value in (self._defaults | given | options).items():
+            if value != self._defaults[name] and name not in self._without_effect:
+                reason = self._reasons.get(name, "does not apply here; leave it out")
+                raise NotImplementedError(f"{kind}({name}={value!r}) {reason}")
             setattr(self, name, value)
 
 
 class SaveOptions(_Options):
-    """Options of `save` (source: `tf.saved_model.SaveOptions`); only the defaults are supported."""
+    """Options of `save` (source: `tf.saved_model.SaveOptions`).
 
+    Only the defaults are supported, but for those that change nothing: the ops of a torch graph
+    are in no namespace and have no place in the source (`namespace_whitelist`, `save_debug_info`),
+    and custom gradients are not saved in any case (`experimental_custom_gradients`).
+
+    Raises:
+        TypeError, ValueError: for a namespace that is no string.
+        NotImplementedError: for an option that is not supported.
+    """
+
+    _without_effect = frozenset(
+        {"namespace_whitelist", "save_debug_info", "experimental_custom_gradients"}
+    )
+    _reasons = {
+        "function_aliases": "is not supported: a saved function has another name in the file; "
+        "make it an attribute of the saved object, or a signature",
+        "extra_tags": "is not supported: a SavedModel has the tag 'serve' alone",
+    }
     _defaults = {
         "namespace_whitelist": None,
         "save_debug_info": False,
@@ -103,6 +114,20 @@ class SaveOptions(_Options):
         "experimental_sharding_callback": None,
         "extra_tags": None,
     }
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        names = self.namespace_whitelist
+        if names is not None and not isinstance(names, list):
+            raise TypeError(
+                "`namespace_whitelist` must be a list of strings. Got: "
+                f"{names} with type {type(names)}."
+            )
+        for name in names or ():
+            if not isinstance(name, str):
+                raise ValueError(
+                    f"Whitelisted namespace must be a string. Got: {name} of type {type(name)}."
+                )
 
 
 class LoadOptions(_Options):
@@ -123,7 +148,7 @@ def save(obj, export_dir: str, signatures=None, options: SaveOptions | None = No
     `tf.saved_model.save`).
 
     Args:
-        obj: a Keras model or a `tf.Module`.
+        obj: a Keras model or a `tf.Module`, with its variables, functions and assets.
         export_dir: the folder to write; replaced when everything went well, else as it was.
         signatures: a `tf.function` with an input signature, a concrete function, or a dict of
             them by signature key. Without it, the only such function among the attributes of
@@ -132,11 +157,17 @@ def save(obj, export_dir: str, signatures=None, options: SaveOptions | None = No
         options: `SaveOptions`.
 
     Raises:
-        ValueError: for what is no function with a signature, outputs that are no tensors, or an
-            operator that TensorFlow has no form of (its message names operator and layer).
+        ValueError: for an object that is not trackable, what is no function with a signature,
+            outputs that are no tensors, or an operator that TensorFlow has no form of (its message
+            names operator and layer).
         tf.errors.OpError: if the folder cannot be written.
         ImportError: if the ``export`` extra is not installed.
     """
+    if not _is_trackable(obj):
+        raise ValueError(
+            "Expected an object of type `Trackable`, such as `tf.Module` or a subclass of the "
+            f"`Trackable` class, for export. Got {obj} with type {type(obj)}."
+        )
     _export(obj, export_dir, signatures)
 
 
@@ -152,11 +183,9 @@ def _export(obj, export_dir, signatures, keep_references=None):
         )
     description = Description(obj if is_module else None)
     exported = [signature_of(key, function, description) for key, function in functions.items()]
-    assets = (
-        [v.asset_path for v in vars(obj).values() if isinstance(v, Asset)]
-        if hasattr(obj, "__dict__")
-        else []
-    )
+    assets = []
+    if not is_module and hasattr(obj, "__dict__"):
+        assets = [v._path for v in vars(obj).values() if isinstance(v, Asset)]
     try:
         return export.export_saved_model(
             exported,
@@ -222,11 +251,6 @@ def _functions(obj, signatures) -> dict[str, Any]:
     from torchtf.function import concrete
 
     if signatures is None:
-        if not _is_trackable(obj):
-            raise ValueError(
-                "Expected an object of type `Trackable`, such as `tf.Module` or a subclass of the "
-                f"`Trackable` class, for export. Got {obj} with type {type(obj)}."
-            )
         function = _default_function(obj)
         return {} if function is None else {DEFAULT_SERVING_SIGNATURE_DEF_KEY: function}
     if not isinstance(signatures, Mapping):
@@ -250,9 +274,14 @@ def _functions(obj, signatures) -> dict[str, Any]:
 
 
 def _is_trackable(obj) -> bool:
+    """Whether `save` takes an object: with TensorFlow's, modules of PyTorch."""
+    from torchtf.function.concrete import ConcreteFunction
     from torchtf.function.polymorphic import Function
+    from torchtf.train import _trackable
 
-    return isinstance(obj, Function) or not (callable(obj) and hasattr(obj, "__code__"))
+    if isinstance(obj, (Function, ConcreteFunction, torch.nn.Module)):
+        return True
+    return not isinstance(obj, (list, tuple, dict)) and _trackable.is_trackable(obj)
 
 
 def _only_concrete(function):
@@ -492,58 +521,78 @@ class LoadedFunction:
         self.structured_outputs = {spec.name: spec for spec in outputs}
 
     def __call__(self, *args, **kwargs) -> dict[str, Tensor]:
-        """Runs the signature.
+        """Runs the signature on tensors, by name, or a single one by position.
+
+        By name it takes what converts to a tensor, too, of a shape that fits.
 
         Raises:
-            TypeError: for missing or unknown arguments.
-            tf.errors.InvalidArgumentError: for a tensor of another dtype or shape.
+            TypeError: for missing or unknown arguments, or values that do not fit.
+            tf.errors.InvalidArgumentError: for a tensor of another dtype.
         """
         specs = self.structured_input_signature[1]
-        if args:
-            if len(args) > 1 or len(specs) != 1 or kwargs:
+        misfit = self._misfit(args, kwargs)
+        if misfit is not None:
+            flat_misfit = self._flat_misfit(args, kwargs)
+            if flat_misfit is not None:
                 raise TypeError(
-                    f"Binding inputs to tf.function failed due to `too many positional arguments`. "
-                    f"Received args: {args} and kwargs: {kwargs} for signature: "
-                    f"{self._signature()}."
+                    f"Binding inputs to tf.function failed due to `{misfit}`. Received args: "
+                    f"{args} and kwargs: {kwargs} for signature: {self._signature()}.\n"
+                    f"Fallback to flat signature also failed due to: {flat_misfit}"
                 )
-            kwargs = {next(iter(specs)): args[0]}
-        missing = [name for name in specs if name not in kwargs]
-        unknown = [name for name in kwargs if name not in specs]
-        if missing or unknown:
-            what = (
-                f"missing a required argument: '{missing[0]}'"
-                if missing
-                else f"got an unexpected keyword argument '{unknown[0]}'"
-            )
-            raise TypeError(
-                f"Binding inputs to tf.function failed due to `{what}`. Received args: {args} and "
-                f"kwargs: {kwargs} for signature: {self._signature()}."
-            )
+        given = dict(zip(specs, args, strict=False)) | kwargs
         tensors = {
-            name: self._checked(i, kwargs[name], spec)
+            name: self._checked(i, given[name], spec)
             for i, (name, spec) in enumerate(specs.items())
         }
         return self._run(tensors)
 
+    def _misfit(self, args, kwargs) -> str | None:
+        """Why the arguments are not those of the signature."""
+        specs = self.structured_input_signature[1]
+        if args:
+            return "too many positional arguments"
+        for name in specs:
+            if name not in kwargs:
+                return f"missing a required argument: '{name}'"
+        for name, value in kwargs.items():
+            if name not in specs:
+                return f"got an unexpected keyword argument '{name}'"
+            if not _is_tensor(value):  # the shape of a tensor is left to the graph
+                have = TensorSpec(_tensor(value, specs[name]).shape, specs[name].dtype, name)
+                if not specs[name].shape.is_compatible_with(have.shape):
+                    return f"Can not cast {have!r} to {specs[name]!r}"
+        return None
+
+    def _flat_misfit(self, args, kwargs) -> str | None:
+        """Why the arguments are not the flat tensors of the graph."""
+        specs = self.structured_input_signature[1]
+        called = f"signature_wrapper_{self.name}({', '.join(specs)})"
+        allowed = int(len(specs) == 1)
+        if len(args) > allowed:
+            return f"{called} takes {allowed} positional arguments, got {len(args)}."
+        given = dict(zip(specs, args, strict=False))
+        missing = [n for n in specs if n not in given and n not in kwargs]
+        if missing:
+            return f"{called} missing required arguments: {', '.join(missing)}."
+        unknown = [n for n in kwargs if n not in specs or n in given]
+        if unknown:
+            return f"{called} got unexpected keyword arguments: {', '.join(unknown)}."
+        for i, value in enumerate((given | kwargs).values()):
+            if not _is_tensor(value):
+                return (
+                    f"{called}: expected argument #{i}(zero-based) to be a Tensor; got "
+                    f"{type(value).__name__} ({value})."
+                )
+        return None
+
     def _checked(self, number: int, value, spec: TensorSpec) -> Tensor:
-        tensor = (
-            convert_to_tensor(value)
-            if isinstance(value, Tensor)
-            else convert_to_tensor(value, spec.dtype)
-        )
+        tensor = _tensor(value, spec)
         if tensor.dtype != spec.dtype:
             raise errors.InvalidArgumentError(
                 None,
                 None,
                 f"cannot compute {self.name} as input #{number}(zero-based) was expected to be a "
-                f"{spec.dtype.name} tensor but is a {tensor.dtype.name} tensor",
-            )
-        if not spec.shape.is_compatible_with(tensor.shape):
-            raise errors.InvalidArgumentError(
-                None,
-                None,
-                f"cannot compute {self.name} as input #{number}(zero-based), {spec.name!r}, was "
-                f"expected to have the shape {spec.shape} but has the shape {tensor.shape}",
+                f"{_kernel_name(spec.dtype)} tensor but is a {_kernel_name(tensor.dtype)} tensor",
             )
         return tensor
 
@@ -554,6 +603,19 @@ class LoadedFunction:
 
     def __repr__(self):
         return f"<ConcreteFunction {self._signature()} at 0x{id(self):X}>"
+
+
+def _is_tensor(value) -> bool:
+    return is_tensor_type(value) or type(value) is Variable
+
+
+def _tensor(value, spec: TensorSpec) -> Tensor:
+    """A tensor as it is, another value with the dtype of a spec."""
+    return convert_to_tensor(value, None if _is_tensor(value) else spec.dtype)
+
+
+def _kernel_name(dtype: dtypes.DType) -> str:
+    return KERNEL_NAMES.get(dtype.torch, dtype.name)
 
 
 def _own(entry, graph) -> LoadedFunction:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 from tensorflow.python.framework.extension_type import AnonymousExtensionTypeSpec
 
@@ -20,12 +21,13 @@ class Tree:
     """The objects that a description (`export.objects.Objects.to_json`) tells of.
 
     Args:
-        description: the nodes, the root first, and the variables.
+        description: the nodes, the root first, the variables and assets.
         values: an array for each variable, ``v<i>``.
     """
 
     def __init__(self, description: dict, values: dict[str, np.ndarray]):
         self._nodes = description["nodes"]
+        self.assets = [tf.saved_model.Asset(path) for path in description["assets"]]
         self.variables = [
             tf.Variable(
                 values[f"v{i}"].reshape(v["shape"]), trainable=v["trainable"], name=v["name"]
@@ -39,10 +41,26 @@ class Tree:
             return AutoTrackable()
 
         def leaf(node: dict):
-            is_variable = node["kind"] == "variable"
-            return self.variables[node["variable"]] if is_variable else functions(node)
+            if node["kind"] == "function":
+                return functions(node)
+            return getattr(self, f"{node['kind']}s")[node[node["kind"]]]
 
         return structure.root(self._nodes, lambda node: AutoTrackable(), leaf)
+
+    def files(self, folder: str) -> list[str]:
+        """The name that each asset, which the root has as `_export_assets`, got in the folder."""
+        with open(f"{folder}/saved_model.pb", "rb") as file:
+            (model,) = SavedModel.FromString(file.read()).meta_graphs
+        nodes = model.object_graph_def.nodes
+
+        def child(node, name: str):
+            return nodes[next(c.node_id for c in node.children if c.local_name == name)]
+
+        if not self.assets:
+            return []
+        held = child(nodes[0], "_export_assets")
+        numbers = [child(held, str(i)).asset.asset_file_def_index for i in range(len(self.assets))]
+        return [model.asset_file_def[number].filename for number in numbers]
 
     def keys(self, folder: str) -> list[str]:
         """The key in the checkpoint of each variable, which the root has as `_export_variables`."""

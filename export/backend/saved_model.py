@@ -40,15 +40,15 @@ def save(
 
     Returns:
         For each of `signatures` and `traces` the variables that hold its parameters (their names
-        are its own), the histogram of operators by signature, and the keys in the checkpoint of the
-        variables of `objects`.
+        are its own), the histogram of operators by signature, the keys in the checkpoint of the
+        variables of `objects`, and the names that its files have in ``assets/``.
 
     Raises:
         ExportError: naming the operator and layer that TensorFlow has no form of.
     """
     weights, traces = Weights(), traces or []
     arrays = dict(np.load(values, allow_pickle=False)) if values else {}
-    tree = Tree(objects or {"nodes": [], "variables": []}, arrays)
+    tree = Tree(objects or {"nodes": [], "variables": [], "assets": []}, arrays)
     changing = {i for s in (*signatures, *traces) for i in s["updates"]}
     origins: list[dict] = [{} for _ in (*signatures, *traces)]
     functions = {
@@ -72,12 +72,13 @@ def save(
     root._export_weights = weights.weights
     root._export_variables = tree.variables
     root._export_functions = list(functions.values())
-    root._export_assets = [tf.saved_model.Asset(path) for path in assets]
+    root._export_assets = [*tree.assets, *map(tf.saved_model.Asset, assets)]
     options = tf.saved_model.SaveOptions(save_debug_info=False)
     tf.saved_model.save(root, folder, signatures=functions, options=options)
     return {
         "weights": origins,
         "variables": tree.keys(folder),
+        "assets": tree.files(folder),
         "operators": {name: dict(_histogram(f).most_common()) for name, f in functions.items()},
     }
 

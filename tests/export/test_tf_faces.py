@@ -46,18 +46,87 @@ def test_load(folder):
         np.testing.assert_allclose(result["copy"].numpy(), X)
 
 
-def test_a_loaded_signature_checks_its_arguments(folder):
-    infer = tf.saved_model.load(folder).signatures["serving_default"]
-    with pytest.raises(TypeError, match="missing a required argument: 'input'"):
-        infer()
-    with pytest.raises(TypeError, match="too many positional arguments"):
-        infer(tf.constant(X), tf.constant(X))
-    with pytest.raises(TypeError, match="unexpected keyword argument 'x'"):
-        infer(input=tf.constant(X), x=1)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="float32 tensor but is a int32"):
-        infer(tf.constant([[1, 2, 3]]))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="shape"):
-        infer(tf.constant([[1.0]]))
+_SAVED = """
+import importlib, json, os, sys
+import numpy as np
+tf = importlib.import_module(sys.argv[1])
+X = np.float32([[1, 2, 3], [0, 0, 1]])
+
+class Scale(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = tf.Variable(2.0)
+        os.mkdir("other")
+        for path in ("words.txt", "other/words.txt"):
+            with open(path, "w") as file:
+                file.write(path)
+        self.words = tf.saved_model.Asset("words.txt")
+        self.others = [tf.saved_model.Asset("other/words.txt")]
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], name="input")])
+    def scale(self, input):
+        return {"output": self.w * input}
+
+def text(error):
+    text = str(error).splitlines()[0].split(" [Op:")[0].split(" object at")[0]
+    return text.replace("tensorflow.python.framework.ops.EagerTensor", "torchtf.core.tensor.Tensor")
+
+found = {}
+def ask(name, call):
+    try:
+        found[name] = np.asarray(call()).tolist()
+    except Exception as error:
+        found[name] = [type(error).__name__, text(error).split("compute")[-1].split("as input")[-1]]
+
+module = Scale()
+options = tf.saved_model.SaveOptions(["Custom"], True, experimental_custom_gradients=False)
+tf.saved_model.save(module, "model", signatures=module.scale, options=options)
+loaded = tf.saved_model.load("model")
+infer = loaded.signatures["serving_default"]
+calls = {
+    "none": lambda: infer(),
+    "two": lambda: infer(tf.constant(X), tf.constant(X)),
+    "unknown": lambda: infer(input=tf.constant(X), x=1),
+    "dtype": lambda: infer(tf.constant([[1, 2, 3]])),
+    "number by position": lambda: infer(2.0),
+    "list by position": lambda: infer([[1.0, 2.0, 3.0]]),
+    "array by position": lambda: infer(X[:1]),
+    "list by name": lambda: infer(input=[[1.0, 2.0, 3.0]]),
+    "doubles by name": lambda: infer(input=X.astype(float)),
+    "number by name": lambda: infer(input=2.0),
+    "array of another shape": lambda: infer(input=X[0]),
+    "tensor of another rank": lambda: infer(input=tf.constant(X[None])),
+    "tensor of another size": lambda: infer(tf.constant(X[:, :2])),
+}
+for name, call in calls.items():
+    ask(name, lambda: call()["output"])
+for number, value in enumerate([5, None, "a", [1], {"a": 1}, tf.constant(1.0), object(), Scale]):
+    ask(f"save {number}", lambda: tf.saved_model.save(value, "refused"))
+for names in ("A", [1]):
+    ask(f"namespaces {names}", lambda: tf.saved_model.SaveOptions(namespace_whitelist=names))
+for name, asset in {"own": module.words, "one": loaded.words, "other": loaded.others[0]}.items():
+    ask(f"asset {name}", lambda: tf.io.read_file(asset.asset_path).numpy().decode())
+ask("asset as a tensor", lambda: tf.io.read_file(tf.convert_to_tensor(loaded.words)).numpy().decode())
+found["folder"] = os.path.dirname(loaded.words.asset_path.numpy().decode())[-13:]
+print("RESULT", json.dumps(found))
+"""
+
+
+def test_what_is_saved_and_how_it_is_called_again(tmp_path_factory):
+    found = results_of_both(tmp_path_factory, _SAVED)
+    assert found["torchtf"] == found["tensorflow"]
+
+
+def test_tensorflow_finds_the_assets(tmp_path, run_python):
+    (tmp_path / "words.txt").write_text("cat")
+    module = Scale()
+    module.words = tf.saved_model.Asset(str(tmp_path / "words.txt"))
+    tf.saved_model.save(module, str(tmp_path / "m"))
+    program = """
+        import tensorflow as tf
+        print("FOUND", tf.io.read_file(tf.saved_model.load("m").words.asset_path).numpy())
+    """
+    assert "FOUND b'cat'" in run_python(program)
 
 
 def test_names_follow_tensorflow(tmp_path):
@@ -95,6 +164,8 @@ def test_errors_of_save(tmp_path):
         tf.saved_model.load(target)
     with pytest.raises(NotImplementedError, match="experimental_io_device"):
         tf.saved_model.SaveOptions(experimental_io_device="/job:localhost")
+    with pytest.raises(NotImplementedError, match=r"function_aliases.* make it an attribute"):
+        tf.saved_model.SaveOptions(function_aliases={"f": module.scale})
 
 
 def test_errors_of_load(folder):
