@@ -15,11 +15,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from torchtf import math
 from torchtf.array_ops import identity, zeros
-from torchtf.core import dtypes, errors, nest, placement
+from torchtf.core import dtypes, errors, graph, nest, placement
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.host_op import host_op
 from torchtf.core.name_scope import name_scope
 from torchtf.core.tensor import SymbolicTensor, is_fake, is_tensor_type
+from torchtf.framework import get_static_value
 from torchtf.function.concrete import run_hooks
 from torchtf.logging_ops import Assert
 
@@ -106,6 +107,14 @@ def _assert_in_graph(scope: str, symbol, x, y, message: list, summarize, shown=T
         for name, tensor in (("x", x), ("y", y)) if shown else (("x", x),):
             symbolic = type(tensor) is SymbolicTensor
             data += [f"{name} ({tensor.name if symbolic else f'{prefix}{name}:0'}) = ", tensor]
+        known = [get_static_value(t) for t in (x, y)]
+        if (
+            all(v is not None for v in known)
+            and not graph.state.trace.root.at_run_time
+            and not np.all(_COMPARISONS[symbol](*known))
+        ):
+            texts = [str(get_static_value(d)) if is_tensor_type(d) else d for d in data]
+            raise errors.InvalidArgumentError(None, None, "\n".join(texts))
         Assert(math.reduce_all(_TENSOR_COMPARISONS[symbol](x, y)), data, summarize)
 
 

@@ -80,6 +80,41 @@ def open_sizes_that_do_not_fit(tf):
 
 
 @program
+def what_comes_before_open_sizes_that_do_not_fit(tf):
+    signature = [tf.TensorSpec([None], tf.float32)] * 2
+
+    @tf.function(input_signature=signature)
+    def asserted(x, y):
+        check = tf.debugging.assert_equal(tf.shape(x), tf.shape(y), message="sizes differ")
+        with tf.control_dependencies([check]):
+            return x + y
+
+    @tf.function(input_signature=signature)
+    def named(x, y):
+        return tf.add(x, y, name="sum")
+
+    @tf.function(input_signature=signature)
+    def outer(x, y):
+        return asserted(x, y) * named(x, y)
+
+    x, y = tf.ones([2]), tf.ones([3])
+    words = "sizes differ] [Condition x == y", "node sum", "Incompatible shapes: [2] vs. [3]"
+    found = [(f(x, x), *caught(f, x, y), f(y, y)) for f in (asserted, named, asserted, named)]
+    seen = [(one, kind, [w in text for w in words], other) for one, kind, text, other in found]
+    return seen, caught(outer, x, y)[0], outer(x, x)
+
+
+@program
+def assertions_known_to_fail_while_tracing(tf):
+    @tf.function
+    def sizes(x, y):
+        tf.debugging.assert_equal(tf.shape(x), tf.shape(y), message="sizes differ")
+        return x + y
+
+    return caught(sizes, tf.ones([2]), tf.ones([3]))[0]
+
+
+@program
 def shapes_while_tracing(tf):
     def added(x):
         return x + tf.ones([2, 4])

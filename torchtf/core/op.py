@@ -391,7 +391,7 @@ class Op:
         """The error of a trace: a ValueError, in the words of TensorFlow's shape function."""
         trace = graph.state.trace
         if trace.root.at_run_time:
-            return errors.InvalidArgumentError(None, None, message)
+            return trace.failed(self.name, name, message)
         describe = functools.partial(trace.describe, self.name, name)
         explained = shape_errors.explain(self.name, converted, describe, broadcasts, message)
         return ValueError(explained or message)

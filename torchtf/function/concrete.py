@@ -61,6 +61,7 @@ class ConcreteFunction:
     ):
         self._name = name
         self._traced = traced
+        self.failure = traced.failure  # the error that each run ends with
         self._parameters = parameters
         self.structured_input_signature = structured_input_signature
         self.graph_module = traced.graph_module
@@ -413,6 +414,8 @@ class ConcreteFunction:
 
     def _call_in_trace(self, leaves):
         """Replays the graph into the trace under way."""
+        if self.failure is not None:
+            raise self.failure
         under_way = graph.state.trace
         inputs = [under_way.capture(x) if type(x) is Tensor else x._data for x in leaves]
         # random ops draw from streams of their own in each graph that they become a part of

@@ -14,7 +14,7 @@ import torch
 
 from torchtf.core import graph, nest
 from torchtf.core.convert import convert_to_tensor
-from torchtf.core.errors import InaccessibleTensorError
+from torchtf.core.errors import InaccessibleTensorError, OpError
 from torchtf.core.log import get_logger
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
@@ -394,10 +394,10 @@ class Function:
         if not found.knows_more(leaves):
             return None
         try:
-            found.concrete_for(leaves)
+            concrete = found.concrete_for(leaves)
         except Exception:
             return None
-        return found
+        return found if concrete.failure is None else None
 
     def _input_signature_args(self, args):
         specs = self._input_signature
@@ -781,7 +781,12 @@ def trace_concrete(
         symbolic_args = signature.map_arguments(lambda *leaf: next(supply), sig, structured)
         bound = inspect.BoundArguments(sig, dict(zip(sig.parameters, symbolic_args, strict=True)))
         function = make_function()
-        result = function(*bound.args, **bound.kwargs)
+        try:
+            result = function(*bound.args, **bound.kwargs)
+        except OpError:
+            if under_way.failure is None:
+                raise
+            result = None  # the graph raises the error
         flat: list[Tensor] = []
         outputs["template"] = template_of(result, flat, inspect.unwrap(function))
         outputs["specs"] = [
@@ -825,7 +830,7 @@ def trace_concrete(
         by_sizes(make_function, name, sig, args, jit_compile), variables, for_variables,
         given_names, len(more_names) > 0,
     )  # fmt: skip
-    if jit_compile or jit_compile is None:
+    if (jit_compile or jit_compile is None) and traced.failure is None:
         from torchtf.function import jit
 
         if jit.wanted(jit_compile):

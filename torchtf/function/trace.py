@@ -128,6 +128,7 @@ class Trace:
         self.uses_strings = False
         self._names: dict[str, int] = {}
         self.at_run_time = is_run_time()
+        self.failure: errors.OpError | None = None  # of an op, see `failed`
         self._values: dict[int, torch.Tensor] = {}
         self.examples: dict = {}  # placeholder -> the tensor of the call that traces
 
@@ -438,6 +439,7 @@ class Trace:
         outputs: Sequence,
         op: str | None = None,
         stateful: bool = False,
+        name: str | None = None,
     ):
         """Adds a node that calls a Python function when the graph runs.
 
@@ -447,6 +449,7 @@ class Trace:
             outputs: stand-ins for the results, made by `fake_like`.
             op: TensorFlow's name of the op.
             stateful: whether the call has effects, so that it stays even if its results are unused.
+            name: the name that the user gave it.
 
         Returns:
             `outputs`, now tied to the new node.
@@ -461,10 +464,22 @@ class Trace:
         if op:
             proxy.node.meta["tf_op"] = op
             if not outputs:  # else `note` does
-                self.name_node(proxy.node, op)
+                self.name_node(proxy.node, op, name)
         if stateful:
             proxy.node.meta["stateful"] = True
         return list(outputs)
+
+    def failed(self, op: str, name: str | None, message: str) -> errors.OpError:
+        """The error of an op that cannot take its arguments, in a trace made at run time.
+
+        The graph ends with a node that raises it, so that what comes before the op runs first:
+        assertions and prints. (A branch has no such end: who calls the op must raise the error.)
+        """
+        error = errors.InvalidArgumentError(None, None, message)
+        if self.parent is None and self.failure is None:
+            self.failure = error
+            self.call(_Failure(op, message), [], [], op, stateful=True, name=name)
+        return error
 
     def add_module(self, module: torch.fx.GraphModule, stem: str) -> torch.fx.Proxy:
         """Makes a sub graph part of this graph, so that it can be an input of `call`."""
@@ -495,6 +510,19 @@ def operation_and_index(node: torch.fx.Node) -> tuple[torch.fx.Node, int]:
     if node.target is operator.getitem and isinstance(node.args[1], int):
         return node.args
     return node, 0
+
+
+class _Failure(staged.Call):
+    """An op that fails in each run."""
+
+    stateful = True
+
+    def __init__(self, op: str, message: str):
+        self.op = op
+        self._message = message
+
+    def run(self):
+        raise errors.InvalidArgumentError(None, None, self._message)
 
 
 class StringConstant:
@@ -574,6 +602,7 @@ class Traced:
         fake_mode: the mode the stand-ins belong to.
         fits: whether sizes of the inputs are ones that the graph is right for (see `sizes`); None
             if all are.
+        failure: the error of an op that each run ends with (see `Trace.failed`).
     """
 
     graph_module: torch.fx.GraphModule
@@ -586,6 +615,7 @@ class Traced:
     fake_mode: FakeTensorMode
     uses_strings: bool = False
     fits: Callable[..., bool] | None = None
+    failure: errors.OpError | None = None
 
 
 def _read_scalar(x: torch.Tensor):
@@ -687,6 +717,7 @@ def trace(
         fake_mode=under_way.fake_mode,
         uses_strings=under_way.root.uses_strings,
         fits=fits,
+        failure=under_way.failure,
     )
 
 
