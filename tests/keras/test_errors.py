@@ -45,6 +45,9 @@ calls = {
     "function": lambda: tf.function(lambda x: Raises()(x))(two),
     "shapes": lambda: Adds()(tf.zeros([2, 3])),
     "vocabulary": lambda: layers.TextVectorization()(tf.constant(["a b"])),
+    "take": lambda: keras.ops.take(tf.constant([[1.0], [2.0]]), tf.constant([[0], [4]]), axis=0),
+    "take columns": lambda: keras.ops.take(tf.constant([[1.0, 2.0]]), tf.constant([-3]), axis=1),
+    "encoding": lambda: layers.CategoryEncoding(3)(tf.constant([[1, 5], [0, 2]])),
     "lookup": lambda: layers.StringLookup()(tf.constant(["a"])),
 }
 
@@ -61,6 +64,10 @@ try:
     keras.Sequential([keras.Input((3,)), Adds()])
 except Exception as e:  # the words of shape inference are TensorFlow's own
     results["symbolic"] = [type(e).__name__, "Could not automatically infer" in str(e)]
+try:
+    layers.Embedding(3, 2)(tf.constant([[0, 5]]))
+except Exception as e:  # TensorFlow's names no call here
+    results["embedding"] = [type(e).__name__, "indices[0,1] = 5 is not in [0, 3)" in str(e)]
 print("RESULT", json.dumps(results))
 """
 
@@ -72,7 +79,10 @@ def results(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "name",
-    ["op", "nested", "own", "function", "shapes", "vocabulary", "lookup", "symbolic"],
-)
+    [
+        "op", "nested", "own", "function", "shapes", "take", "take columns", "encoding",
+        "embedding", "vocabulary", "lookup", "symbolic",
+    ],
+)  # fmt: skip
 def test_errors_keep_their_text(results, name):
     assert results["torchtf"][name] == results["tensorflow"][name]

@@ -287,7 +287,7 @@ def strided_slice(
 # -- gathering
 
 
-def _looked_up(indices, length, look_up):
+def looked_up(indices, length, look_up):
     """What `look_up` finds; if an index is out of range, says which is the first."""
     try:
         return look_up()
@@ -340,7 +340,7 @@ def _gather(params: T, indices: Ids, axis, batch_dims) -> T:
     index = _int_index(indices)
     before, after = params.shape[:axis], params.shape[axis + 1 :]
     if batch_dims == 0:
-        found = _looked_up(indices, length, lambda: select(params, axis, index.reshape(-1)))
+        found = looked_up(indices, length, lambda: select(params, axis, index.reshape(-1)))
     else:
         batch = params.shape[:batch_dims]
         if not is_fake(params) and tuple(batch) != tuple(index.shape[:batch_dims]):
@@ -351,7 +351,7 @@ def _gather(params: T, indices: Ids, axis, batch_dims) -> T:
             )  # fmt: skip
         inner = index.reshape(*batch, *(1,) * (axis - batch_dims), -1, *(1,) * len(after))
         inner = inner.expand(*before, inner.shape[axis], *after)
-        found = _looked_up(
+        found = looked_up(
             indices, length, lambda: torch.gather(params, axis, inner.to(torch.int64))
         )
     found = found.reshape([*before, *index.shape[batch_dims:], *after])

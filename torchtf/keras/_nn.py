@@ -7,6 +7,7 @@ Contract:
 - A bias belongs to its convolution or matrix product, where the kernel adds it for nothing.
 - A window that does not fit is left to the ops of `tf.nn`: an empty result or an error. Keras
   refuses the empty result of a convolution, unless it has groups.
+- Classes out of range are zeros in a one-hot vector, as in TensorFlow.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from torchtf import nn
 from torchtf.core.convolution import start_pixels
 from torchtf.keras import _side
 from torchtf.keras._distribute import note_statistics, synchronized_moments
-from torchtf.keras._patch import own_attribute, replaces
+from torchtf.keras._patch import own_attribute, replaces, use_everywhere
 
 _CONV = {1: tnn.conv1d, 2: tnn.conv2d, 3: tnn.conv3d}
 _MAX_POOL = {1: tnn.max_pool1d, 2: tnn.max_pool2d, 3: tnn.max_pool3d}
@@ -346,3 +347,20 @@ def batch_norm_call(
     else:
         y = tnn.batch_norm(x, mean, variance, gamma, beta, False, 0.0, self.epsilon)
     return cast(y.movedim(1, axis), self.compute_dtype)
+
+
+_one_hot = own_attribute(keras_nn, "one_hot")
+
+
+@replaces(keras_nn, "one_hot")
+def one_hot(
+    x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
+) -> torch.Tensor:
+    if sparse:
+        return _one_hot(x, num_classes, axis, dtype, sparse)
+    x = convert_to_tensor(x, "int64")
+    hot = x.unsqueeze(-1) == torch.arange(num_classes, device=x.device)  # of no class: zeros
+    return cast(hot, dtype or backend.floatx()).movedim(-1, axis)
+
+
+use_everywhere(one_hot)

@@ -1,7 +1,8 @@
 """Keras' gather, scatter and segment reductions as single kernels, which ask for no values.
 
 Contract:
-- The results are Keras' own; out-of-range segments are left out.
+- The results are Keras' own; out-of-range segments are left out. An index out of range is
+  TensorFlow's error.
 - The gradient of rows taken from a variable is sparse.
 - Without `num_segments` the number of segments depends on the values, as in Keras.
 """
@@ -16,7 +17,8 @@ from keras.src.backend.torch import math as keras_math
 from keras.src.backend.torch import numpy as keras_numpy
 from keras.src.backend.torch.core import convert_to_tensor
 
-from torchtf.core import tape
+from torchtf.array_ops._indexing import looked_up
+from torchtf.core import errors, tape
 from torchtf.keras._patch import own_attribute, replaces, use_everywhere
 
 
@@ -36,13 +38,21 @@ _take = own_attribute(keras_numpy, "take")
 
 @replaces(keras_numpy, "take")
 def take(x: Any, indices: Any, axis: Any = None) -> torch.Tensor:
-    if axis != 0:
-        return _take(x, indices, axis)
     x = convert_to_tensor(x)
     indices = convert_to_tensor(indices, "int64")
-    indices = torch.where(indices < 0, indices + x.shape[0], indices)  # from the end
-    rows = tape.select_rows(x, 0, indices.reshape(-1))
-    return rows.reshape(*indices.shape, *x.shape[1:])
+    length = x.numel() if axis is None else x.shape[axis]
+    from_start = torch.where(indices < 0, indices + length, indices)
+
+    def look_up() -> torch.Tensor:
+        if axis != 0:
+            return _take(x, indices, axis)
+        rows = tape.select_rows(x, 0, from_start.reshape(-1))
+        return rows.reshape(*indices.shape, *x.shape[1:])
+
+    try:
+        return looked_up(from_start, length, look_up)
+    except errors.InvalidArgumentError as e:
+        raise errors.of_kernel("GatherV2", e.message) from None
 
 
 use_everywhere(take)
