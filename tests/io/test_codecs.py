@@ -49,6 +49,29 @@ def test_codecs(case):
     case.check()
 
 
+_OPEN = """
+f = tf.function(lambda s: {}, input_signature=[tf.TensorSpec({}, tf.string)])
+str(f.get_concrete_function().structured_outputs.shape), f({})
+"""
+FLOATS, TENSOR = "np.ones(3, 'float32').tobytes()", "tf.io.serialize_tensor(tf.ones([2, 3]))"
+
+
+@cases({}, [
+    _OPEN.format("tf.io.decode_raw(s, tf.float32)", "[]", FLOATS),
+    _OPEN.format("tf.io.decode_raw(s, tf.float32) + 1.", "[None]", f"[{FLOATS}] * 2"),
+    _OPEN.format("tf.io.decode_raw(s, tf.float32, fixed_length=8)", "[None]", f"[{FLOATS}]"),
+    _OPEN.format("tf.io.decode_raw(s, tf.float32)", "None", FLOATS),
+    _OPEN.format("tf.io.parse_tensor(s, tf.float32)", "[]", TENSOR),
+    _OPEN.format("tf.reshape(tf.io.parse_tensor(s, tf.float32), [3, 2])", "[]", TENSOR),
+    _OPEN.format("tf.ensure_shape(tf.io.parse_tensor(s, tf.float32), [None, 3])", "[]", TENSOR),
+    _OPEN.format("(lambda x: x.set_shape([None, None]) or x)(tf.io.parse_tensor(s, tf.float32)) + 1.",
+                 "[]", TENSOR),
+    f"[*tf.data.Dataset.from_tensors({TENSOR}).map(lambda s: tf.io.parse_tensor(s, tf.float32))]",
+], traced=False)  # fmt: skip
+def test_shapes_of_decoded_data_in_a_function(case):
+    case.check()
+
+
 PROTOS = ["1", "1.5", "[1, 2]", "'a'", "['a', 'b']", "[[1., 2.]]", "True", "[1, 2], tf.float64",
           "1, shape=[2, 2]", "[1, 2], shape=[2, 1]", "1, tf.float16", "np.array([1, 2], 'uint8')",
           "1 + 2j", "[]", "None", "[1, 2, 3], shape=[2]", "[1, 2], shape=[2, 1], verify_shape=True",

@@ -210,8 +210,8 @@ def host_op(
         elementwise: whether the result has the shape of the (broadcast) arguments.
         stateful: whether the op reads or changes something outside, so that each run counts.
         shape: a function of the op's arguments that tells the sizes of its one result, None for an
-            open one; for ops whose result has a shape of its own. Where there are several
-            results, it gives the sizes of each.
+            open one, or None if the rank is open; for ops whose result has a shape of its own.
+            Where there are several results, it gives the sizes of each.
     """
 
     def decorate(body):

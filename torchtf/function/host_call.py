@@ -109,9 +109,9 @@ def _results_by_rank(host, arguments):
         else:
             kinds.append(dtype_of(out))
     if host.shape is not None:
-        found = list(host.shape(*arguments))
+        found = host.shape(*arguments)
         if not several and len(kinds) == 1:
-            return None, [(found, kinds[0])]
+            return None, [(found if found is None else list(found), kinds[0])]
         return list if several else tuple, list(zip(found, kinds, strict=True))
     if host.elementwise:
         flat = flat_arguments(arguments)

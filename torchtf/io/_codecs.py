@@ -26,7 +26,12 @@ def _invalid(message: str) -> errors.InvalidArgumentError:
 # -- raw bytes
 
 
-@host_op("DecodeRaw", out="out_type")
+def _raw_sizes(input_bytes, out_type, little_endian, fixed_length):
+    kind = np.dtype(out_type.as_numpy_dtype)
+    return [*input_bytes.shape, fixed_length and fixed_length // kind.itemsize]
+
+
+@host_op("DecodeRaw", out="out_type", shape=_raw_sizes)
 def _decode_raw(input_bytes: S, out_type, little_endian, fixed_length):
     kind = np.dtype(out_type.as_numpy_dtype)
     flat = input_bytes.reshape(-1).tolist()
@@ -316,7 +321,7 @@ def serialize_tensor(tensor, name=None):
     return _serialize_tensor(tensor, name)
 
 
-@host_op("ParseTensor", out="out_type")
+@host_op("ParseTensor", out="out_type", shape=lambda *_: None)
 def _parse_tensor(serialized: S, out_type):
     if serialized.ndim:
         raise _invalid(f"Expected `serialized` to be a scalar, got shape: {list(serialized.shape)}")
