@@ -584,6 +584,32 @@ def test_sizes_in_arrays(case):
     case.check()
 
 
+@cases(
+    {"x": normal(2, 3)},
+    each(
+        "tf.function(lambda v: tf.unstack(v, {})])(x)",
+        [
+            f"{arguments}), input_signature=[tf.TensorSpec({shape}"
+            for arguments, shape in [
+                ("", "[None, 3]"),
+                ("axis=1", "[2, None]"),
+                ("", "None"),
+                ("num=2", "[None, 3]"),
+                ("num=2", "[None, None]"),
+                ("num=2", "None"),
+                ("num=3, axis=1", "[2, None]"),
+                ("num=3", "[None, 3]"),
+                ("num=3", "[2, 3]"),
+            ]
+        ],
+    ),
+    traced=False,
+    grad=False,
+)
+def test_unstacking_open_axes(case):
+    case.check()
+
+
 TEXT = {
     "sentence": strings("a", "bc", "d" * 40), "grid": np.array([[b"a", b"b"], [b"c", b"dd"]], dtype=object),
     "x": normal(4, 3), "i": integers(-9, 9, 4, 3), "d": normal(2, 40, dtype="float64"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from torchtf.array_ops._shaping import _known, identity
-from torchtf.core import errors
+from torchtf.array_ops._shaping import _known, ensure_shape, identity
+from torchtf.core import errors, graph
 from torchtf.core.convert import convert_to_tensor, to_axis, to_shape
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
@@ -175,6 +175,11 @@ def _unstack(value: T, axis):
     return list(torch.unbind(value, axis))
 
 
+@op("Unpack")
+def _slice_at(value: T, index, axis):
+    return value.select(axis, index)
+
+
 def unstack(value, num=None, axis=0, name="unstack"):
     """Splits a tensor into the slices along an axis (source: `tf.unstack`).
 
@@ -187,10 +192,18 @@ def unstack(value, num=None, axis=0, name="unstack"):
         raise ValueError(
             f"Argument `axis` = {axis} not in range [{-value.shape.rank}, {value.shape.rank})"
         )
-    length = value.shape[axis]
+    length = None if value.shape.rank is None else value.shape[axis]
     if length is None and num is None:
         raise ValueError(f"Cannot infer argument `num` from shape {value.shape}")
-    if num is not None and length is not None and num != length:
+    if value.shape.rank is None:
+        return [_slice_at(value, i, axis, name) for i in range(num)]
+    if length is None:
+        sizes = value.shape.as_list()
+        sizes[axis] = num
+        value = ensure_shape(value, sizes)
+    elif num is not None and num != length:
+        if graph.state.trace is not None and not graph.state.trace.root.at_run_time:
+            raise ValueError(f"Dimension must be {num} but is {length}")
         raise errors.of_kernel(
             "Unpack",
             f"Input shape axis {axis} must equal {num}, got shape {brackets(value.shape)}",

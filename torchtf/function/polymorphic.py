@@ -357,6 +357,8 @@ class Function:
             try:
                 concrete = self._trace(wanted, args)
             except Exception as error:
+                if _SIZE_UNKNOWN in str(error):
+                    raise
                 if self._open_ranks and not self._by_rank:
                     # an op needs to know a rank: one trace for each
                     self._by_rank = True
@@ -533,6 +535,10 @@ def _without_variadic(sig: inspect.Signature, count: int) -> inspect.Signature:
         elif p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             found.append(p)
     return sig.replace(parameters=found)
+
+
+# what TensorFlow, too, refuses without a size: no graph for the sizes of a call helps a program
+_SIZE_UNKNOWN = "Cannot infer argument `num`"
 
 
 class _Misfit(Exception):
