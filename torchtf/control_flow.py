@@ -4,7 +4,8 @@
   branches into sub graphs; which one runs is decided when the graph runs (see
   `function.control`).
 * Program order is execution order, in graphs too; so `control_dependencies` and `group` have
-  nothing left to do.
+  nothing left to do. In a graph, `group` and `no_op` return an operation that the finished graph
+  leaves out.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from collections.abc import Callable, Sequence
 import torch
 
 from torchtf.core import arena, dtypes, errors, graph, nest
-from torchtf.core.convert import convert_to_tensor
+from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
 from torchtf.core.log import get_logger
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
+from torchtf.framework import is_tensor
 from torchtf.function.autograph import convert
 
 
@@ -39,10 +41,19 @@ def raw(tensor: Tensor) -> torch.Tensor:
 
 
 def _as_tensors(structure):
-    """The structure with tensors at its leaves."""
-    return nest.map_structure(
-        lambda x: None if x is None else convert_to_tensor(x), structure, expand_composites=True
-    )
+    """The structure with tensors at its leaves; an operation counts as True."""
+
+    def one(x):
+        return x if x is None else convert_to_tensor(True if is_operation(x) else x)
+
+    return nest.map_structure(one, structure, expand_composites=True)
+
+
+def is_operation(value) -> bool:
+    """Whether a value is an operation of a graph, such as `tf.group` returns."""
+    from torchtf.function.func_graph import Operation
+
+    return isinstance(value, Operation)
 
 
 def _flat(structure) -> list:
@@ -87,12 +98,20 @@ def cond(pred, true_fn: Callable | None = None, false_fn: Callable | None = None
         name: a name for the op.
 
     Raises:
-        TypeError: if a function is not callable, or the results differ in structure or dtype.
+        TypeError: if a function is missing or not callable, or the results differ in structure or
+            dtype.
+        ValueError: if `pred` is None, or one function returns None where the other does not.
     """
+    if true_fn is None:
+        raise TypeError("cond(): 'true_fn' argument required")
+    if false_fn is None:
+        raise TypeError("cond(): 'false_fn' argument required")
     if not callable(true_fn):
         raise TypeError("'true_fn' must be callable.")
     if not callable(false_fn):
         raise TypeError("'false_fn' must be callable.")
+    if pred is None:
+        pred = convert_to_tensor(pred)  # raises
     if not is_staged(pred):
         return true_fn() if pred else false_fn()
     return staged_cond(pred, true_fn, false_fn, _check_branches, name or "cond")
@@ -112,6 +131,12 @@ def _check_branches(true, false):
         nest.assert_same_structure(true, false, expand_composites=True)
     except (ValueError, TypeError) as e:
         raise fail(e) from None
+    counts = [len(_flat(x)) for x in (true, false)]
+    if counts[0] != counts[1]:
+        raise ValueError(
+            "Lengths of branch outputs of cond must match.\n"
+            f"len(graphs[0].outputs): {counts[0]}\nlen(graphs[1].outputs): {counts[1]}\n"
+        )
     for a, b in zip(nest.flatten(true, True), nest.flatten(false, True), strict=True):
         if (a is None) != (b is None) or (a is not None and a.dtype is not b.dtype):
             raise fail(f"{a} and {b} have different types")
@@ -121,14 +146,6 @@ def staged_cond(pred, true_fn: Callable, false_fn: Callable, check: Callable, na
     """A condition inside a trace; `check` compares the two results, structures of tensors."""
     from torchtf.function.control import join_branches, trace_branch
 
-    kind = convert_to_tensor(pred).dtype
-    if kind is not dtypes.bool_:
-        raise errors.InvalidArgumentError(
-            None, None,
-            f"Input 'pred' passed {kind.name} expected bool while building NodeDef "
-            "'cond/switch_pred/_2' using Op<name=Switch; signature=data:T, pred:bool -> "
-            "output_false:T, output_true:T; attr=T:type>",
-        )  # fmt: skip
     results = []
 
     def branch(function):
@@ -144,6 +161,14 @@ def staged_cond(pred, true_fn: Callable, false_fn: Callable, check: Callable, na
             for f, n in ((true_fn, "true_graph"), (false_fn, "false_graph"))
         ]
     check(*results)
+    kind = convert_to_tensor(pred).dtype
+    if kind is not dtypes.bool_ and _flat(results[0]):  # TensorFlow's Switch for the results
+        raise errors.InvalidArgumentError(
+            None, None,
+            f"Input 'pred' passed {KERNEL_NAMES.get(kind.torch, kind.name)} expected bool while "
+            "building NodeDef 'cond/switch_pred/_2' using Op<name=Switch; signature=data:T, "
+            "pred:bool -> output_false:T, output_true:T; attr=T:type>",
+        )  # fmt: skip
     found = join_branches(graph.state.trace, _predicate(pred), subs)
     return _pack(results[0], _wrapped(found, _flat(results[0]), "If", name))
 
@@ -167,25 +192,57 @@ def case(pred_fn_pairs, default=None, exclusive: bool = False, strict: bool = Fa
     """Calls the function of the first condition that holds (source: `tf.case`).
 
     Args:
-        pred_fn_pairs: a list of (boolean scalar, function) pairs.
+        pred_fn_pairs: a list of (boolean scalar tensor, function) pairs.
         default: the function to call when none holds.
-        exclusive: whether it is an error if more than one holds.
-        strict: whether a single result stays in its list.
+        exclusive: whether it is an error if more than one holds. (The last does not count where
+            there is no default.)
+        strict: whether eagerly a single result stays in its list.
         name: a name for the op.
 
     Raises:
         InvalidArgumentError: if none holds and there is no default, or, with `exclusive`, if
             several hold.
         TypeError: if an entry is no such pair.
+        ValueError: if there are no pairs, or they are in a dict, which has no order.
     """
+    if not isinstance(pred_fn_pairs, (list, tuple, dict)):
+        raise TypeError(
+            f"'pred_fn_pairs' must be a list, tuple, or dict. Received: {type(pred_fn_pairs)}"
+        )
+    eager = graph.state.trace is None
+    if isinstance(pred_fn_pairs, dict) and eager and not exclusive:
+        raise ValueError(
+            "Unordered dictionaries are not supported for the 'pred_fn_pairs' argument when "
+            "`exclusive=False` and eager mode is enabled."
+        )
     pairs = list(pred_fn_pairs.items() if isinstance(pred_fn_pairs, dict) else pred_fn_pairs)
+    if not pairs:
+        raise ValueError("'pred_fn_pairs' must have at least one (pred, fn) pair.")
     for pair in pairs:
         if not isinstance(pair, tuple) or len(pair) != 2:
-            raise TypeError(f"Each entry in `pred_fn_pairs` must be a (pred, fn) tuple: {pair}.")
-        if not callable(pair[1]):
-            raise TypeError(f"fn for pred {pair[0]} must be callable.")
-    if default is not None and not callable(default):
-        raise TypeError(f"default must be callable, received: {default}.")
+            raise TypeError(f"Each entry in 'pred_fn_pairs' must be a 2-tuple. Received {pair}.")
+        pred, function = pair
+        if not is_tensor_type(pred):
+            raise TypeError(f"pred must be a Tensor, got: {pred}")
+        if pred.dtype is not dtypes.bool_:
+            raise TypeError(f"pred must be Tensor of type bool: {pred}")
+        if not callable(function):
+            raise TypeError(f"fn for pred {pred} must be callable.")
+    if default is None:
+        tried = [p for p, _ in pairs]
+        last = pairs.pop()[1]
+
+        def default():
+            from torchtf.logging_ops import Assert
+
+            Assert(tried[-1], ["Input error: None of conditions evaluated as True:", *tried])
+            return last()
+
+    def choose(pred, function, otherwise):
+        result = cond(pred, function, otherwise)
+        single = eager and not strict and isinstance(result, (list, tuple)) and len(result) == 1
+        return result[0] if single else result
+
     preds = [p for p, _ in pairs]
     if exclusive and len(preds) > 1:
         from torchtf import math
@@ -196,22 +253,8 @@ def case(pred_fn_pairs, default=None, exclusive: bool = False, strict: bool = Fa
             math.less_equal(count, 1),
             ["Input error: exclusive=True: more than 1 conditions evaluated as True:", *preds],
         )
-    if default is None:
-        if not pairs:
-            raise ValueError("case needs at least one (pred, fn) pair or a default")
-        preds, (_, last) = preds[:-1], pairs[-1]
-        condition = pairs[-1][0]
-
-        def default():
-            from torchtf.logging_ops import Assert
-
-            Assert(condition, ["Input error: None of conditions evaluated as True:", *preds,
-                               condition])  # fmt: skip
-            return last()
-
-        pairs = pairs[:-1]
     for pred, function in reversed(pairs):
-        default = functools.partial(cond, pred, function, default)
+        default = functools.partial(choose, pred, function, default)
     return default()
 
 
@@ -908,30 +951,61 @@ def scan(
 
 
 def no_op(name=None):
-    """Does nothing (source: `tf.no_op`)."""
-    return None
+    """Does nothing; in a graph, an operation that does (source: `tf.no_op`)."""
+    trace = graph.state.trace
+    return None if trace is None else trace.no_op(name)
 
 
 def group(*inputs, **kwargs):
-    """Groups ops that have run already (source: `tf.group`)."""
-    unknown = set(kwargs) - {"name"}
-    if unknown:
-        raise ValueError(f"Unknown keyword arguments: {', '.join(sorted(unknown))}")
-    return None
+    """Groups ops that have run already (source: `tf.group`).
+
+    Args:
+        inputs: tensors and operations, and structures of them.
+        name: a name for the op.
+
+    Returns:
+        None; in a graph, an operation.
+
+    Raises:
+        ValueError: in a graph, for another keyword.
+        TypeError: in a graph, for an input that is neither.
+    """
+    trace = graph.state.trace
+    if trace is None:
+        return None
+    name = kwargs.pop("name", None)
+    if kwargs:
+        raise ValueError(f"Unknown keyword arguments: {', '.join(kwargs)}")
+    for item in nest.flatten(inputs, expand_composites=True):
+        if item is not None and not (is_operation(item) or is_tensor(item)):
+            raise TypeError(
+                f"'inputs' should be zero or more (nested) Tensors. Received '{item}' with type "
+                f"'{type(item)}'."
+            )
+    return trace.no_op(name or "group_deps")
 
 
 def tuple_(tensors, control_inputs=None, name=None):
-    """The tensors, all of them computed (source: `tf.tuple`)."""
+    """The tensors, all of them computed (source: `tf.tuple`).
+
+    Raises:
+        ValueError: in a graph, if there are none.
+    """
     from torchtf.array_ops import identity
 
+    if graph.state.trace is not None and all(x is None for x in tensors):
+        raise ValueError(f"'tensors' must have at least one Tensor. Received: {tensors}.")
     return [None if x is None else identity(x) for x in tensors]
 
 
 @contextlib.contextmanager
 def control_dependencies(control_inputs):
-    """Program order is execution order, so nothing is left to do (source: same name)."""
-    if graph.state.trace is None and control_inputs:
-        for item in control_inputs:
-            if callable(item):
-                item()
+    """Program order is execution order, so nothing is left to do (source: same name).
+
+    Raises:
+        TypeError: if `control_inputs` is not None and cannot be iterated over.
+    """
+    for item in () if control_inputs is None else control_inputs:
+        if callable(item) and graph.state.trace is None:
+            item()
     yield

@@ -473,6 +473,92 @@ def effects_in_branches_and_loops(tf):
         return text.splitlines()
 
 
+def outcomes(tf, *calls) -> list:
+    """What calls give eagerly and in a graph; of an error its class."""
+
+    def one(call):
+        try:
+            return call()
+        except Exception as e:
+            return type(e).__name__
+
+    return [(one(c), one(tf.function(c, autograph=False))) for c in calls]
+
+
+@program
+def bad_arguments_of_conditions(tf):
+    t = tf.constant(True)
+
+    def one():
+        return tf.constant(1.0)
+
+    def no_result():
+        return None
+
+    @tf.function
+    def on(x, first, second):
+        return tf.cond(x, first, second)
+
+    staged = []
+    for arguments in (
+        (tf.constant(1), no_result, no_result), (tf.constant(1.0), one, one),
+        (t, no_result, one), (t, one, lambda: tf.constant(1)), (t, lambda: 3.0, one),
+    ):  # fmt: skip
+        try:
+            staged.append(on(*arguments))
+        except Exception as e:
+            staged.append((type(e).__name__, str(e).partition(" [Op")[0].count("passed float ")))
+    return staged, outcomes(
+        tf, lambda: tf.cond(t, one), lambda: tf.cond(t, None, one), lambda: tf.cond(None, one, one),
+        lambda: tf.case([]), lambda: tf.case([], default=one), lambda: tf.case(3),
+        lambda: tf.case([(t, one, 1)]), lambda: tf.case([[t, one]]), lambda: tf.case([(True, one)]),
+        lambda: tf.case([(t, one)], default=3), lambda: tf.case(((t, one),)),
+        lambda: tf.case([(t, one), (t, one)], exclusive=True),
+        lambda: tf.case([(t, one), (t, one)], one, exclusive=True),
+        lambda: tf.case([(t, lambda: [one()])], default=lambda: [one()]),
+        lambda: tf.case([(t, lambda: [one()])], default=lambda: [one()], strict=True),
+    )  # fmt: skip
+
+
+@program(raises=True)
+def cases_in_a_dict(tf):
+    return tf.case({tf.constant(True).ref(): lambda: 1})
+
+
+@program
+def operations_that_order(tf):
+    def one():
+        return tf.constant(1.0)
+
+    def described(operation):
+        if operation is not None:
+            print(operation.name, operation.type, operation.outputs)
+
+    def within(inputs):
+        def call():
+            with tf.control_dependencies(inputs):
+                return one()
+
+        return call
+
+    @tf.function
+    def ordered(x):
+        for operation in (tf.no_op(), tf.no_op("hello"), tf.group(x), tf.group(),
+                          tf.group([x], x, name="both"), tf.group(tf.group(x), x)):  # fmt: skip
+            described(operation)
+        with tf.control_dependencies([tf.group(x), tf.no_op()]):
+            y = x + 1.0
+        return y, tf.cond(x > 0.0, lambda: tf.group(x), lambda: tf.no_op())
+
+    described(tf.group(one()))
+    return ordered(one()), outcomes(
+        tf, lambda: tf.no_op(), lambda: tf.group(one()), lambda: (one(), tf.group(one())),
+        lambda: tf.group(3), lambda: tf.group(one(), other=3), within(3), within(None),
+        within([3]), within([one()]), lambda: tf.tuple([]), lambda: tf.tuple([None]),
+        lambda: tf.tuple([one(), None]),
+    )  # fmt: skip
+
+
 test_programs = compare(globals())
 
 

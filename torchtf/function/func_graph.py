@@ -178,6 +178,8 @@ def _inputs(node: torch.fx.Node) -> list[torch.fx.Node]:
 
 
 def _outputs(node: torch.fx.Node) -> list[torch.fx.Node]:
+    if not node.meta.get("has_results", True):
+        return []
     parts = [u for u in node.users if _is_part(u)]
     return sorted(parts, key=lambda u: u.args[1]) or [node]
 

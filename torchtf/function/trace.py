@@ -461,6 +461,7 @@ class Trace:
             for i, fake in enumerate(outputs):
                 part = proxy[i]
                 proxy_tensor.track_tensor_tree(fake, part, constant=None, tracer=tracer)
+        proxy.node.meta["has_results"] = len(outputs) > 0
         if op:
             proxy.node.meta["tf_op"] = op
             if not outputs:  # else `note` does
@@ -468,6 +469,13 @@ class Trace:
         if stateful:
             proxy.node.meta["stateful"] = True
         return list(outputs)
+
+    def no_op(self, name: str | None = None):
+        """An operation that does nothing."""
+        from torchtf.function.func_graph import Operation
+
+        self.call(_nothing, [], [], "NoOp", name=name)
+        return Operation(self.last_node)
 
     def failed(self, op: str, name: str | None, message: str) -> errors.OpError:
         """The error of an op that cannot take its arguments, in a trace made at run time.
@@ -510,6 +518,10 @@ def operation_and_index(node: torch.fx.Node) -> tuple[torch.fx.Node, int]:
     if node.target is operator.getitem and isinstance(node.args[1], int):
         return node.args
     return node, 0
+
+
+def _nothing():
+    """What a `NoOp` does."""
 
 
 class _Failure(staged.Call):
