@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from . import client, store
-from .errors import CalibrationError, ExportError, require_extra
+from .errors import CalibrationError, ExportError, WorkerError, require_extra
 from .files import new_directory, new_file, write_arrays
 from .objects import Objects
 from .progress import Progress
@@ -61,7 +61,7 @@ def references(
         batches.append(signature.sample())
         free = any(i.shape and i.shape[0] is None for i in signature.inputs)
         if signature.examples is None and free and not signature.updates:
-            batches.append(signature.sample(batch=3, seed=1))
+            batches.append(signature.sample(more=1, seed=1))
     module, results = runnable(signature), []
     for number, tensors in enumerate(batches):
         signature.check(tensors)
@@ -474,7 +474,7 @@ def convert_saved_model(
                     if name in calibration
                 ]
         with options.progress.step(f"TFLite ({kind})"):
-            client.call(
+            answer = client.call(
                 "tflite",
                 folder=str(folder),
                 file=str(work),
@@ -488,6 +488,9 @@ def convert_saved_model(
                 allow_custom_ops=quantization.allow_custom_ops,
                 settings=dict(quantization.settings),
             )
+        chosen = answer["signatures"]
+        if wanted is not None:
+            wanted = [reference for reference in wanted if reference.signature in chosen]
         artifact = Artifact(f"TFLite {kind}", str(file), size_of(work))
         runs_here = not any(op == "SELECT_TF_OPS" for op in quantization.supported_ops)
         if options.verify and runs_here and not quantization.allow_custom_ops:
@@ -545,16 +548,31 @@ def _saved_model_references(folder, scratch, chosen, description, calibration, o
             if any(i["shape"] is None or i["dtype"] not in _SAMPLED for i in inputs):
                 continue  # nothing can be made up for it
             infos = [TensorInfo.of((i["name"], i["dtype"], i["shape"])) for i in inputs]
-            tensors = Signature(name, torch.nn.Identity(), infos, ["_"]).sample()
-            samples = [{i["name"]: t.numpy() for i, t in zip(inputs, tensors, strict=True)}]
+            trials = Signature(name, torch.nn.Identity(), infos, ["_"]).trials
+            made = [[t.numpy() for t in trial.sample()] for trial in trials]
+            choices = [{i["name"]: a for i, a in zip(inputs, m, strict=True)} for m in made]
+            result.append(_first_that_runs(folder, scratch, name, choices))
         for sample in samples:
-            labels = sample.get("labels")
             arrays = {i["name"]: np.asarray(sample[i["name"]]).astype(i["dtype"]) for i in inputs}
-            outputs, _ = run_artifact(
-                "run_saved_model", scratch, arrays, folder=str(folder), signature=name
-            )
-            result.append(Reference(name, arrays, outputs, labels=labels))
+            outputs = _answer(folder, scratch, name, arrays)
+            result.append(Reference(name, arrays, outputs, labels=sample.get("labels")))
     return result
+
+
+def _answer(folder, scratch, name: str, arrays: Mapping[str, np.ndarray]):
+    return run_artifact("run_saved_model", scratch, arrays, folder=str(folder), signature=name)[0]
+
+
+def _first_that_runs(folder, scratch, name: str, choices: Sequence[dict]) -> Reference:
+    """What a SavedModel answers to the first of several inputs that it takes."""
+    refused = None
+    for arrays in choices:
+        try:
+            return Reference(name, arrays, _answer(folder, scratch, name, arrays))
+        except WorkerError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
 
 
 _SAMPLED = {"float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"}

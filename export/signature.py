@@ -18,6 +18,9 @@ _DTYPES = {
     "complex128": torch.complex128,
 }  # fmt: skip
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+# What free sizes are in a trial, the leading one and others: the first that a model takes. Some
+# convolutions need large images, and those that come without a batch lead with their height.
+TRIAL_SIZES = ((2, 16), (2, 64), (64, 64), (2, 256))
 _RANKS = range(6)  # those that an input of unknown rank may have in an artifact
 
 
@@ -90,6 +93,7 @@ class Signature:
         sampled: whether inputs can be made up to verify with: not if they are parts of one value.
         updates: positions of the variables that the module returns new values for, after the
             outputs.
+        trial: what free sizes are in a trial, the leading one and others.
     """
 
     name: str
@@ -101,6 +105,7 @@ class Signature:
     state: Mapping[str, int] = field(default_factory=dict)
     updates: Sequence[int] = ()
     sampled: bool = True
+    trial: tuple[int, int] = TRIAL_SIZES[0]
 
     def __post_init__(self):
         self.inputs = [TensorInfo.of(i) for i in self.inputs]
@@ -138,15 +143,25 @@ class Signature:
         inputs = [replace(i, shape=s) for i, s in zip(self.inputs, shapes, strict=True)]
         return self.with_inputs(inputs)
 
-    def sample(self, batch: int = 2, seed: int = 0) -> list[torch.Tensor]:
-        """Inputs for a trial: the examples, or random values; `batch` is the free leading size."""
+    def sample(self, more: int = 0, seed: int = 0) -> list[torch.Tensor]:
+        """Inputs for a trial: the examples, or random values, with `more` in a free leading
+        size.
+        """
         if self.examples is not None:
             return [
                 torch.as_tensor(np.asarray(e) if not isinstance(e, torch.Tensor) else e).detach()
                 for e in self.examples
             ]
         generator = torch.Generator().manual_seed(seed)
-        return [_random(info, batch, generator) for info in self.inputs]
+        leading, others = self.trial
+        return [_random(info, leading + more, others, generator) for info in self.inputs]
+
+    @property
+    def trials(self) -> list[Signature]:
+        """The signature with each choice of sizes for a trial that its inputs leave."""
+        if self.examples is not None or not any(None in (i.shape or ()) for i in self.inputs):
+            return [self]
+        return [replace(self, trial=sizes) for sizes in TRIAL_SIZES]
 
     def check(self, tensors: Sequence[torch.Tensor]) -> None:
         """Raises ValueError where `tensors` do not fit the declared inputs."""
@@ -165,9 +180,11 @@ class Signature:
                 )
 
 
-def _random(info: TensorInfo, batch: int, generator: torch.Generator) -> torch.Tensor:
+def _random(
+    info: TensorInfo, leading: int, others: int, generator: torch.Generator
+) -> torch.Tensor:
     sizes = [
-        s if s is not None else batch if axis == 0 else 16 for axis, s in enumerate(info.sizes)
+        s if s is not None else others if axis else leading for axis, s in enumerate(info.sizes)
     ]
     dtype = info.torch_dtype
     if dtype.is_floating_point or dtype.is_complex:

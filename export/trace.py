@@ -102,7 +102,9 @@ def trace(signature: Signature) -> tuple[torch.export.ExportedProgram, bool]:
     Raises:
         ExportError: if the model cannot be traced, or fixes a size that was declared free.
     """
-    module, examples = runnable(signature), signature.sample()
+    module = runnable(signature)
+    signature.trial = _trial(module, signature)
+    examples = signature.sample()
     signature.check(examples)
     # of a size 0 or 1 torch.export concludes that it is fixed
     examples = [_grown(t, info.sizes) for t, info in zip(examples, signature.inputs, strict=True)]
@@ -128,6 +130,17 @@ def trace(signature: Signature) -> tuple[torch.export.ExportedProgram, bool]:
             f"signature {signature.name!r} cannot be traced: {type(error).__name__}: {error}"
         ) from error
     return program, half
+
+
+def _trial(module: torch.nn.Module, signature: Signature) -> tuple[int, int]:
+    """The first sizes for a trial that the module takes; those that it has if there are none."""
+    choices = signature.trials
+    for choice in choices if len(choices) > 1 else ():
+        with contextlib.suppress(Exception), torch.random.fork_rng(devices=[]):
+            with evaluating(module), torch.no_grad():
+                module(*choice.sample())
+            return choice.trial
+    return signature.trial
 
 
 def _export(module, examples, free) -> torch.export.ExportedProgram:

@@ -606,7 +606,8 @@ class LoadedFunction:
 
 
 def _is_tensor(value) -> bool:
-    return is_tensor_type(value) or type(value) is Variable
+    # within a layer of Keras tensors are torch's
+    return is_tensor_type(value) or isinstance(value, (Variable, torch.Tensor))
 
 
 def _tensor(value, spec: TensorSpec) -> Tensor:

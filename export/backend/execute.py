@@ -65,8 +65,6 @@ def run_tflite(
         quantized.
     """
     interpreter = Interpreter(model_path=file, num_threads=threads)
-    interpreter.allocate_tensors()
-    operators = interpreter._get_ops_details()
     runner = interpreter.get_signature_runner(signature)
     details_in, details_out = runner.get_input_details(), runner.get_output_details()
     arrays = _read(inputs)
@@ -75,10 +73,10 @@ def run_tflite(
         for name, array in arrays.items()
         if name in details_in
     }
-    results = runner(**arguments)
+    results = runner(**arguments)  # allocates; an open size of 1 may be too small for that before
     write_arrays(outputs, {name: _real(results[name], details_out[name]) for name in details_out})
     histogram: dict[str, int] = {}
-    for operator in operators:
+    for operator in interpreter._get_ops_details():
         if operator["op_name"] != "DELEGATE":
             histogram[operator["op_name"]] = histogram.get(operator["op_name"], 0) + 1
     return {"seconds": _best(lambda: runner(**arguments), repeat), "operators": histogram}

@@ -28,7 +28,9 @@ def convert(
     allow_custom_ops: bool = False,
     settings: dict | None = None,
 ) -> dict:
-    """Converts a SavedModel and writes the file.
+    """Converts a SavedModel and writes the file; returns the signatures in it.
+
+    Without `signatures` these are all, but of those that Keras exports the default one alone.
 
     `representative` lists files of samples, each ``{"signature", "path", "names"}`` with arrays
     ``<sample>/<input>``. `settings` are further attributes of `tf.lite.TFLiteConverter`.
@@ -54,7 +56,7 @@ def convert(
         raise ExportError(_message(str(error))) from error
     with open(file, "wb") as f:
         f.write(content)
-    return {"bytes": len(content)}
+    return {"signatures": list(converter._saved_model_exported_names)}
 
 
 def _samples(sources: list[dict]) -> Iterator:

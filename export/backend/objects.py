@@ -127,7 +127,7 @@ def function(node: dict, implementations: list[Callable], inputs: list[list[dict
     body.__name__ = body.__qualname__ = node["name"]
     body.__signature__ = signature  # type: ignore[attr-defined]
     specs = None
-    if node["input_signature"] is not None:
+    if node["input_signature"] is not None and arguments:  # without: all graphs were left out
         form, infos = node["input_signature"]
         specs = structure.decode(form, iter(map(spec, infos)), composite)
     made = tf.function(body, input_signature=specs, autograph=False)

@@ -214,3 +214,32 @@ def test_error_of_an_unknown_quantization(tmp_path):
     with pytest.raises(ValueError, match="int4"):
         export.export_tflite(signature(), tmp_path / "m.tflite", "int4")
     assert errors.ExportError.__mro__[1] is ValueError
+
+
+class _Image(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(3, 2, 21, stride=2)
+
+    def forward(self, image):
+        batch = image[None] if image.dim() == 3 else image
+        return self.convolution(batch.permute(0, 3, 1, 2)).mean((2, 3))
+
+
+@pytest.mark.parametrize("shape", [[None, None, None, 3], [None, None, 3]])
+def test_models_that_need_more_than_a_small_image_are_compared_with_one(shape, tmp_path, quiet):
+    signature = export.Signature("f", _Image().eval(), [("image", "float32", shape)], ["y"])
+    export.export_saved_model(signature, tmp_path / "m", options=quiet)
+    for options in (quiet, export.Options(quiet=True, verify=False)):
+        report = export.convert_saved_model(tmp_path / "m", tmp_path / "m.tflite", options=options)
+        assert len(report.artifacts[0].checks) == options.verify
+
+
+def test_an_index_beyond_a_small_vector(tmp_path, quiet):
+    class Shifted(torch.nn.Module):
+        def forward(self, x):
+            return x[None] + x[3]
+
+    signature = export.Signature("f", Shifted(), [("x", "float32", [None])], ["y"])
+    report = export.export_tflite(signature, tmp_path / "m.tflite", options=quiet)
+    assert report.artifacts[0].checks

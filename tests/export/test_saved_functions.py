@@ -395,3 +395,12 @@ def test_ops_of_tf_random_draw_anew_in_an_artifact(tmp_path):
 
     with pytest.raises(ValueError, match="random numbers of the kind 'gamma'"):
         tf.saved_model.save(tf.Module(), str(tmp_path / "g"), signatures=gamma)
+
+
+def test_a_function_whose_graph_is_left_out_leaves_the_others(tmp_path):
+    module = tf.Module()
+    module.keep = tf.function(lambda x: x + 1, input_signature=[tf.TensorSpec([None])])
+    module.drop = tf.function(tf.strings.length, input_signature=[tf.TensorSpec([], tf.string)])
+    with pytest.warns(UserWarning, match="left out"):
+        tf.saved_model.save(module, str(tmp_path))
+    assert tf.saved_model.load(str(tmp_path)).keep(tf.constant([1.0])).numpy().tolist() == [2.0]

@@ -211,3 +211,12 @@ def test_a_tflite_file(tmp_path):
     np.testing.assert_allclose(run(features=x)["output_0"], model(x), rtol=1e-5)
     with pytest.raises(ValueError, match="Unknown converter attribute 'speed'"):
         model.export(tmp_path / "m.tflite", format="litert", speed=9)
+
+
+def test_an_artifact_becomes_a_tflite_file_and_other_keywords_are_nothing(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.export(str(tmp_path / "m"), verbose=False, speed=9)
+    content = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "m")).convert()
+    assert list(tf.lite.Interpreter(model_content=content).get_signature_list()) == [
+        "serving_default"
+    ]

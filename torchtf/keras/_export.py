@@ -135,8 +135,7 @@ def _backend_add_endpoint(
 ) -> Any:
     from torchtf.function import function
 
-    if kwargs:
-        raise TypeError(f"add_endpoint() takes no argument {next(iter(kwargs))!r}")
+    # Keras hands other keywords to its backend: TensorFlow's has a use for none of them
     made = function(fn, input_signature=input_signature, autograph=False)
     made.get_concrete_function()
     return made
