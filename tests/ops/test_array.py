@@ -305,6 +305,7 @@ def test_joining(case):
         "tf.boolean_mask(x, mask)",
         "tf.boolean_mask(t, [True, False, True], axis=1)",
         "tf.boolean_mask(x, b)",
+        *each("tf.boolean_mask(x, {})", ["tf.cast(mask, tf.int32)", "np.array([1., 0, 2, 0])"]),
         "tf.boolean_mask(x, [True, False])",
         "tf.boolean_mask(x, True)",
         "tf.boolean_mask(names, mask)",

@@ -151,7 +151,7 @@ def variable_getitem(variable, key):
 
 
 @op("BooleanMask", strings="data")
-def _boolean_mask(tensor: T, mask: Bool, axis):
+def _boolean_mask(tensor: T, mask: RealBool, axis):
     if mask.dim() == 0:
         raise ValueError("mask cannot be scalar.")
     end = axis + mask.dim()
@@ -165,7 +165,8 @@ def boolean_mask(tensor, mask, axis=None, name="boolean_mask"):
 
     Args:
         tensor: a tensor of rank n.
-        mask: a boolean tensor of rank k <= n; its shape must match k axes of `tensor`.
+        mask: a tensor of rank k <= n of booleans, or of numbers that are not 0 for True; its shape
+            must match k axes of `tensor`.
         axis: the first of those axes; 0 by default.
 
     Raises:
