@@ -183,6 +183,7 @@ def test_transposed(case):
         "tf.nn.pool(x, [2, 2], 'AVG', dilations=[2, 2])",
         "tf.nn.pool(x, [2, 2], 'AVG', strides=[3, 3])",
         "tf.nn.max_pool_with_argmax(x, 2, 2, 'SAME')",
+        case("tf.nn.max_pool_with_argmax(x[:0], 2, 2, 'SAME')", traced=False),
         "tf.nn.max_pool_with_argmax(x, 3, 2, 'SAME', include_batch_in_index=True)",
         case("tf.nn.max_pool_with_argmax(x, 2, 1, 'VALID', output_dtype=tf.int32)", grad=False),
     ],

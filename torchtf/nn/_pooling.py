@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from torchtf.core import dtypes
+from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor, to_axis
 from torchtf.core.op import op
 from torchtf.core.tensor import is_fake
@@ -199,6 +199,8 @@ class MaxPoolWithArgmax(NamedTuple):
 def _max_pool_with_argmax(
     input: Pooled, window, strides, padding, dtype, batched
 ) -> tuple[Pooled, Index]:
+    if not is_fake(input) and input.numel() == 0:
+        raise errors.InvalidArgumentError(None, None, "tensor_in must not be empty (2)")
     pool = _Pool(input, 2, window, strides, padding, True)
     values, where = pool.maximum(with_indices=True)
     batch, height, width, channels = input.shape
