@@ -27,6 +27,7 @@ def handle(request: dict):
         "describe": saved_model.describe,
         "run_saved_model": execute.run_saved_model,
         "tflite": lite.convert,
+        "analyze": lite.analyze,
         "run_tflite": execute.run_tflite,
         "layers": lite.layer_errors,
     }

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from torchtf.core import dtypes
+from torchtf.core import absent, dtypes
 from torchtf.core.tensor import Tensor
 
 
@@ -306,8 +306,11 @@ class TFLiteConverter:
                 "representative_dataset must be a function that yields samples, or a "
                 f"tf.lite.RepresentativeDataset, got {type(generate).__name__}"
             )
-        signatures = saved_model.load(folder).signatures
+        loaded = saved_model.load(folder)
+        signatures = loaded.signatures
         keys = self._signature_keys or list(signatures)
+        if self._signature_keys is None and hasattr(loaded, "serve") and len(keys) > 1:
+            keys = [saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY]  # the others of Keras' export
         samples: dict[str, list[dict[str, np.ndarray]]] = {}
         for item in generate():
             key = keys[0]
@@ -321,14 +324,19 @@ class TFLiteConverter:
             if key not in signatures:
                 raise ValueError(f"representative_dataset: there is no signature {key!r}")
             names = list(signatures[key].structured_input_signature[1])
-            if not isinstance(item, Mapping):
-                values = list(item) if isinstance(item, (list, tuple)) else [item]
-                if len(values) != len(names):
+            if isinstance(item, list):
+                if len(item) != len(names):
                     raise ValueError(
-                        f"representative_dataset yields {len(values)} arrays, the model has the "
-                        f"inputs {names}"
+                        f"Invalid input shapes: expected {len(names)} items got {len(item)} items."
                     )
-                item = dict(zip(names, values, strict=True))
+                item = dict(zip(names, item, strict=True))
+            if not isinstance(item, Mapping):
+                raise ValueError(
+                    "You need to provide either a dictionary with input names and values, a tuple "
+                    "with signature key and a dictionary with input names and values, or an array "
+                    "with input values in the order of input tensors of the graph in the "
+                    f"representative_dataset function. Unsupported value from dataset: {item}."
+                )
             samples.setdefault(key, []).append({k: np.asarray(v) for k, v in item.items()})
         if not samples:
             raise ValueError("representative_dataset yields no samples")
@@ -465,15 +473,60 @@ def load_delegate(library, options: Mapping | None = None):
     return litert.load_delegate(library, dict(options or {}))
 
 
+class Analyzer:
+    """Tells what a TFLite file holds (source: `tf.lite.experimental.Analyzer`)."""
+
+    @staticmethod
+    def analyze(
+        model_path: str | None = None,
+        model_content: bytes | None = None,
+        gpu_compatibility: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Prints the operators, tensors, signatures and sizes of a file, as TensorFlow does.
+
+        Args:
+            model_path: the file.
+            model_content: its content, instead.
+            gpu_compatibility: tell whether a GPU delegate can run it, too.
+            **kwargs: ``experimental_use_mlir`` prints the MLIR form instead.
+
+        Raises:
+            ValueError: without a file.
+            ImportError: if the ``export`` extra is not installed.
+        """
+        from export import client
+
+        if not model_path and not model_content:
+            raise ValueError("neither `model_path` nor `model_content` is provided")
+        with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+            if not model_path:
+                file.write(model_content or b"")
+                file.flush()
+            text = client.call(
+                "analyze",
+                file=os.path.abspath(model_path or file.name),
+                by_name=bool(model_path),
+                gpu_compatibility=bool(gpu_compatibility),
+                settings=kwargs,
+            )
+        print(text, end="")
+
+
 class _Experimental(SimpleNamespace):
     """`tf.lite.experimental`."""
+
+    def __getattr__(self, name: str):
+        raise absent.error_for(f"lite.experimental.{name}")
 
     @property
     def OpResolverType(self):
         return _litert().OpResolverType
 
 
-experimental = _Experimental(load_delegate=load_delegate, GPUDelegateOptions=GPUDelegateOptions)
+experimental = _Experimental(
+    Analyzer=Analyzer, load_delegate=load_delegate, GPUDelegateOptions=GPUDelegateOptions
+)
 
 __all__ = [
     "Interpreter",  # noqa: F822  (made on first use)
@@ -491,4 +544,8 @@ def __getattr__(name: str):
     if name == "Interpreter":
         globals()[name] = _interpreter_class()
         return globals()[name]
-    raise AttributeError(f"module 'torchtf.lite' has no attribute {name!r}")
+    raise absent.error_for(f"lite.{name}")
+
+
+def __dir__() -> list[str]:
+    return __all__

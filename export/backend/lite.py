@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
@@ -57,6 +58,19 @@ def convert(
     with open(file, "wb") as f:
         f.write(content)
     return {"signatures": list(converter._saved_model_exported_names)}
+
+
+def analyze(file: str, by_name: bool, gpu_compatibility: bool, settings: dict) -> str:
+    """What TensorFlow's analyzer prints of a file, or of its content alone."""
+    given: dict = {"model_path": file}
+    if not by_name:
+        with open(file, "rb") as f:
+            given = {"model_content": f.read()}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        tf.lite.experimental.Analyzer.analyze(
+            **given, gpu_compatibility=gpu_compatibility, **settings
+        )
+    return printed.getvalue()
 
 
 def _samples(sources: list[dict]) -> Iterator:

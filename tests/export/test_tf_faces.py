@@ -209,7 +209,7 @@ def test_several_concrete_functions_with_data_for_each(tmp_path):
         ({"optimizations": ["fast"]}, "'fast' is none of"),
         ({"signature_keys": ["zz"]}, "Invalid signature key 'zz' found. Valid keys are"),
         ({"tags": ["train"]}, "incompatible argument to `tags`: .'train'."),
-        ({"representative_dataset": lambda: [[X, X]]}, "yields 2 arrays"),
+        ({"representative_dataset": lambda: [[X, X]]}, "expected 1 items got 2 items"),
         ({"representative_dataset": list}, "yields no samples"),
         ({"representative_dataset": lambda: [("g", {"input": X})]}, "no signature 'g'"),
     ],
@@ -221,6 +221,38 @@ def test_bad_settings(folder, settings, message):
         for name in settings.keys() - arguments.keys():
             setattr(converter, name, settings[name])
         converter.convert()
+
+
+@pytest.mark.parametrize("sample", [X, tf.constant(X), (X,), 1.0, None])
+def test_a_calibration_sample_is_a_list_or_a_dict(folder, sample):
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: [sample]
+    with pytest.raises(ValueError, match="You need to provide either a dictionary with input"):
+        converter.convert()
+
+
+def test_analyzer_prints_what_tensorflows_does(folder, tmp_path, run_python, capsys):
+    content = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+    (tmp_path / "m.tflite").write_bytes(content)
+    program = """
+        import tensorflow as tf
+        tf.lite.experimental.Analyzer.analyze(model_content=open("m.tflite", "rb").read())
+    """
+    wanted = run_python(program)
+    capsys.readouterr()
+    tf.lite.experimental.Analyzer.analyze(model_content=content)
+    printed = capsys.readouterr().out
+    assert "Subgraph#0" in printed and printed in wanted
+    with pytest.raises(ValueError, match="neither `model_path` nor `model_content`"):
+        tf.lite.experimental.Analyzer.analyze()
+
+
+def test_names_of_the_namespace():
+    assert dir(tf.lite) == tf.lite.__all__
+    with pytest.raises(NotImplementedError, match=r"tf\.lite\.experimental\.QuantizationDebugger"):
+        tf.lite.experimental.QuantizationDebugger()
+    assert not hasattr(tf.lite.experimental, "authoring") and not hasattr(tf.lite, "constants")
 
 
 def test_bad_calibration_data_has_tensorflows_class(folder):

@@ -43,7 +43,6 @@ REASONS = {
     "global_variables_initializer": _SESSIONS,
     "graph_util": _SESSIONS,
     "import_graph_def": _SESSIONS,
-    "lite.experimental.Analyzer": "Netron shows the exported file, TensorFlow analyzes it",
     "lite.experimental.QuantizationDebugOptions": "export reports the error of each layer",
     "lite.experimental.QuantizationDebugger": "export reports the error of each layer",
     "lite.experimental.authoring": "export tells which operators have no TFLite form",
