@@ -62,6 +62,9 @@ INTEGERS = ("int32", "int64")
         "tf.random.experimental.index_shuffle(tf.range(10), [1, 2], 9)",
         "tf.random.experimental.index_shuffle(tf.constant([3, 1000000], tf.int64), [1, 2], 10**9)",
         "tf.random.experimental.index_shuffle(11, [1, 2], 9)",
+        "[*tf.data.Dataset.range(5).map("
+        "lambda i: tf.random.experimental.index_shuffle(i, tf.constant([1, 2], tf.int64), 9))]",
+        "tf.function(lambda i: tf.random.experimental.index_shuffle(i, [1, 2], 9))(tf.range(10))",
         "tf.random.stateless_uniform([3], [1, 2, 3])",
         "tf.random.stateless_uniform([3], [1.0, 2.0])",
         "tf.random.stateless_uniform([3], [1, 2], alg='threefry')",

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor
-from torchtf.core.tensor import Tensor, is_fake, to_numpy, wrap
+from torchtf.core.host_op import host_op
+from torchtf.core.tensor import Tensor
 
 _FIRST_KEY = 498247692
 _ROUNDS = 4
@@ -72,7 +72,6 @@ def index_shuffle(index, seed, max_index) -> Tensor:
 
     Raises:
         InvalidArgumentError: if an index is larger than `max_index`.
-        NotImplementedError: in a traced function.
     """
     return places(index, seed, max_index, (_FIRST_KEY,))
 
@@ -80,30 +79,35 @@ def index_shuffle(index, seed, max_index) -> Tensor:
 def places(index, seed, max_index, first_keys=()) -> Tensor:
     """`index_shuffle` with all three keys in `seed`, or some of them in `first_keys`."""
     index, seed = convert_to_tensor(index), convert_to_tensor(seed)
-    count = 3 - len(first_keys)
     largest = convert_to_tensor(max_index, dtype=index.dtype)
-    if any(is_fake(t._data) for t in (index, seed, largest)):
-        raise NotImplementedError(
-            "tf.random.experimental.index_shuffle in a tf.function; call it eagerly or use "
-            "tf.random.experimental.stateless_shuffle"
-        )
     if index.dtype not in (dtypes.int32, dtypes.uint32, dtypes.int64, dtypes.uint64):
         raise errors.InvalidArgumentError(
             None, None, f"Value for attr 'dtype' of {index.dtype.name} is not in the list of "
             "allowed values: int32, uint32, int64, uint64 [Op:RandomIndexShuffle]",
         )  # fmt: skip
+    count = 3 - len(first_keys)
     if seed.shape.rank not in (1, 2) or seed.shape[-1] != count:
         raise errors.InvalidArgumentError(
             None, None, f"seed must have shape [{count}] or [n, {count}], got {seed.shape}"
         )
-    indices, tops = to_numpy(index._data), to_numpy(largest._data)
-    seeds = to_numpy(seed._data).astype(np.int64)
-    rows = indices.size if indices.ndim else (seeds.shape[0] if seeds.ndim == 2 else 1)
-    shape = (rows,) if indices.ndim or tops.ndim or seeds.ndim == 2 else ()
+    return _places(index, seed, largest, first_keys)
+
+
+def _result_sizes(index, seed, largest, first_keys):
+    """One result for each index or row of seeds; a scalar if all are single."""
+    rows = index.shape or seed.shape[:-1]
+    return tuple(rows) or ((1,) if largest.shape else ())
+
+
+@host_op("RandomIndexShuffle", out="index", shape=_result_sizes)
+def _places(index: T, seed: U, largest: T, first_keys):
+    shape = _result_sizes(index, seed, largest, first_keys)
+    rows = math.prod(shape)
+    seeds = np.broadcast_to(seed.astype(np.int64), (rows, seed.shape[-1]))
     results = []
     for i, t, s in zip(
-        np.broadcast_to(indices, rows).tolist(), np.broadcast_to(tops, rows).tolist(),
-        np.broadcast_to(seeds, (rows, count)).tolist(), strict=True,
+        np.broadcast_to(index, rows).tolist(), np.broadcast_to(largest, rows).tolist(),
+        seeds.tolist(), strict=True,
     ):  # fmt: skip
         if i > t:
             raise errors.InvalidArgumentError(
@@ -111,5 +115,4 @@ def places(index, seed, max_index, first_keys=()) -> Tensor:
                 f"`index` must be <= `max_index` but got {i} > {t} [Op:RandomIndexShuffle]",
             )  # fmt: skip
         results.append(_shuffled(i, (*first_keys, *(x & 0xFFFFFFFF for x in s)), t))
-    array = np.array(results, dtype=indices.dtype).reshape(shape)
-    return wrap(torch.from_numpy(np.asarray(array)))
+    return np.array(results, dtype=index.dtype).reshape(shape)
