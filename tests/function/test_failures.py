@@ -115,6 +115,25 @@ def assertions_known_to_fail_while_tracing(tf):
 
 
 @program
+def tensors_of_another_function(tf):
+    leaked = []
+
+    @tf.function
+    def leaks(x):
+        leaked.extend([x, x * 2.0])
+        return x
+
+    def uses(i):
+        return tf.function(lambda x: x + leaked[i])
+
+    leaks(tf.constant(1.0))
+    found = [caught(uses(i), tf.constant(1.0)) for i in range(2)]
+    found.append(caught(tf.function(lambda: tf.exp(leaked[1]))))
+    return [(kind in ("TypeError", "InaccessibleTensorError"), f"{t!r} is out of scope" in text)
+            for (kind, text), t in zip(found, [*leaked, leaked[1]], strict=True)]  # fmt: skip
+
+
+@program
 def shapes_while_tracing(tf):
     def added(x):
         return x + tf.ones([2, 4])

@@ -143,7 +143,12 @@ class Op:
 
     def call(self, args: tuple, name=None):
         """Calls the op on arguments of any kind, in the order of the body's parameters."""
-        if graph.state.trace is None and not torch.compiler.is_exporting():
+        trace = graph.state.trace
+        if trace is not None:
+            for value in args:
+                if type(value) is SymbolicTensor and not trace.may_use(value._data):
+                    raise errors.InaccessibleTensorError(_out_of_scope(value))
+        elif not torch.compiler.is_exporting():
             for value in args:
                 if type(value) is SymbolicTensor:
                     raise TypeError(_out_of_scope(value))

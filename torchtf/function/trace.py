@@ -325,6 +325,10 @@ class Trace:
 
     # -- nodes
 
+    def may_use(self, data: torch.Tensor) -> bool:
+        """Whether a stand-in is of this function, and not of another one."""
+        return getattr(data, "fake_mode", self.fake_mode) is self.fake_mode
+
     def node_of(self, data: torch.Tensor) -> torch.fx.Node:
         """The node that made a stand-in."""
         slot = proxy_tensor.get_proxy_slot(data, self.tracer)
