@@ -864,15 +864,22 @@ def format(template, inputs, placeholder="{}", summarize=3, name=None):
 
     Args:
         template: a string with a placeholder for each tensor.
-        inputs: a tensor, or a list of tensors.
+        inputs: a tensor, or a list of tensors; a vector of NumPy's counts as the list of its items.
         placeholder: what marks the places.
         summarize: how many elements to print at each end of an axis; -1 for all.
 
     Raises:
-        ValueError: if the number of placeholders differs.
+        ValueError: if the number of placeholders differs, or for an array of higher rank.
+        TypeError: for a number.
     """
     if is_tensor_type(inputs) or isinstance(inputs, RaggedTensor):
         inputs = [inputs]
+    elif isinstance(inputs, np.ndarray):
+        if inputs.ndim > 1:
+            raise ValueError(f"expected a sequence, got an ndarray with rank {inputs.ndim} instead")
+        inputs = [convert_to_tensor(x) for x in inputs]
+    elif isinstance(inputs, (int, float, np.number)):
+        raise TypeError(f"object of type '{type(inputs).__name__}' has no len()")
     elif not isinstance(inputs, (list, tuple)):
         inputs = [convert_to_tensor(inputs)]
     elif any(not (is_tensor_type(x) or isinstance(x, RaggedTensor)) for x in inputs):

@@ -158,6 +158,9 @@ def test_unicode(case):
         "tf.range(4), summarize=-1", "tf.zeros([9, 9]), summarize=2",
     ]),
     case("tf.strings.format('{}', tf.ragged.constant([[1], [2, 3]]))", traced=False),
+    *each("tf.strings.format('{{}}', {})", ["np.array([1])", "np.array(['a'])", "np.array([1, 2])",
+          "np.array([[1, 2]])", "1", "2.5", "np.float32(2)", "True"]),
+    "tf.strings.format('{} {}', np.array([1, 2]))",
 ])  # fmt: skip
 def test_format(case):
     case.check()
