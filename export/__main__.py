@@ -89,10 +89,21 @@ def parser() -> argparse.ArgumentParser:
 
 def read_samples(path: str, batch: int) -> list[dict[str, np.ndarray]]:
     """The samples of an .npz file, `batch` at a time."""
-    with np.load(path, allow_pickle=False) as file:
+    try:
+        file = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise OSError(f"{path} is no .npz file") from error
+    if not isinstance(file, np.lib.npyio.NpzFile):
+        raise OSError(f"{path} is no .npz file, which has an array for each input")
+    with file:
         arrays = dict(file)
+    if not arrays:
+        raise ValueError(f"{path} holds no arrays")
+    single = [name for name, a in arrays.items() if not a.ndim]
+    if single:
+        raise ValueError(f"{path}: the first axis of {single[0]!r} must be the samples")
     counts = {name: len(a) for name, a in arrays.items()}
-    if not arrays or len(set(counts.values())) != 1:
+    if len(set(counts.values())) != 1:
         raise ValueError(f"{path}: the arrays have different numbers of samples: {counts}")
     count = next(iter(counts.values()))
     return [
@@ -186,7 +197,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _failed(kind: str, error: Exception) -> int:
-    print(f"error: {error}", file=sys.stderr)
+    named = isinstance(error, OSError) and error.strerror and not error.filename
+    print(f"error: {error.strerror if named else error}", file=sys.stderr)  # type: ignore[attr-defined]
     return STATUS[kind]
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 
+from .errors import ExportError
 from .signature import Signature, TensorInfo
 
 _KERAS = (".keras", ".h5", ".hdf5")
@@ -96,11 +98,13 @@ def load(
 def _module(model: str, weights: str | None):
     if model.endswith(".pt2"):
         _must_exist(model)
-        program = torch.export.load(model)
+        with _reading(model):
+            program = torch.export.load(model)
         return program, _program_inputs(program)
     if model.endswith((".pt", ".pth")):
         _must_exist(model)
-        module = torch.load(model, weights_only=False, map_location="cpu")
+        with _reading(model):
+            module = torch.load(model, weights_only=False, map_location="cpu")
         if not isinstance(module, torch.nn.Module):
             raise ValueError(
                 f"{model} holds a {type(module).__name__}, no module: give "
@@ -116,17 +120,38 @@ def _module(model: str, weights: str | None):
             value = getattr(importlib.import_module(path), attribute)
         except (ImportError, AttributeError) as error:
             raise ValueError(f"{model}: {error}") from error
-        module = value if isinstance(value, torch.nn.Module) else value()
-        return module.eval(), []
+        if not isinstance(value, torch.nn.Module):
+            if not callable(value):
+                raise ValueError(f"{model} is a {type(value).__name__}, no factory of a module")
+            value = value()
+        if not isinstance(value, torch.nn.Module):
+            raise ValueError(f"{model} returns a {type(value).__name__}, no module")
+        return value.eval(), []
     import torchvision
 
     name = model.removeprefix("torchvision:")
+    if os.sep in name:
+        raise FileNotFoundError(f"there is no SavedModel and no model file {model!r}")
     if name not in torchvision.models.list_models():
         raise ValueError(
             f"{model!r} is no file, no package.module:factory and no torchvision model"
         )
-    module = torchvision.models.get_model(name, weights=weights)
+    try:
+        module = torchvision.models.get_model(name, weights=weights)
+    except KeyError as error:
+        raise ValueError(f"--weights {weights}: {name} has no such weights") from error
     return module.eval(), [TensorInfo("image", "float32", (None, 3, 224, 224))]
+
+
+@contextlib.contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Says of a file that cannot be read which it is."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"cannot read {path!r}: {type(error).__name__}: {error}") from error
 
 
 def _must_exist(path: str) -> None:
@@ -150,8 +175,14 @@ def _output_names(module, infos: Sequence[TensorInfo]) -> list[str]:
 
     run = module.module() if isinstance(module, torch.export.ExportedProgram) else module
     trial = Signature("trial", torch.nn.Identity(), list(infos), ["_"]).sample()
-    with torch.no_grad():
-        result = run(*trial)
+    try:
+        with torch.no_grad():
+            result = run(*trial)
+    except Exception as error:
+        raise ExportError(
+            f"the model does not take {[list(t.shape) for t in trial]}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     paths, _ = pytree.tree_flatten_with_path(result)
     names = []
     for number, (path, value) in enumerate(paths):

@@ -63,3 +63,44 @@ def test_exit_status(program, tmp_path, capsys):
         main([])
     assert error.value.code == 2
     assert "error: " in capsys.readouterr().err
+
+
+FACTORIES = """
+import torch
+number = 3
+def linear(): return torch.nn.Linear(6, 3)
+def nothing(): return 5
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        ("./none/1", "files", "no SavedModel and no model file"),
+        ("bad.pt2", "files", "cannot read 'bad.pt2'"),
+        ("bad.pt --input x:float32:?,6", "files", "cannot read 'bad.pt'"),
+        ("factories:number --input x:float32:?,6", "usage", "is a int, no factory"),
+        ("factories:nothing --input x:float32:?,6", "usage", "returns a int, no module"),
+        ("factories:linear --input x:float32:?,5", "conversion", "does not take [[2, 5]]"),
+        ("resnet18 --weights NONE", "usage", "has no such weights"),
+        ("m.pt2 --output folder", "files", "error: cannot write"),
+        ("m.pt2 --data bad.pt2", "files", "is no .npz file"),
+        ("m.pt2 --data array.npy", "files", "is no .npz file"),
+        ("m.pt2 --data number.npz", "usage", "'input' must be the samples"),
+        ("m.pt2 --data empty.npz", "usage", "holds no arrays"),
+    ],
+)
+def test_a_mistake_is_one_line(program, tmp_path, monkeypatch, capsys, arguments, kind, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("bad.pt2", "bad.pt"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "factories.py").write_text(FACTORIES)
+    (tmp_path / "folder").mkdir()
+    np.save("array.npy", np.ones((4, 6), np.float32))
+    np.savez("number.npz", input=np.float32(3))
+    np.savez("empty.npz")
+    capsys.readouterr()
+    assert run(*["--to", "tflite", "--output", "m.tflite"], *arguments.split()) == STATUS[kind]
+    lines = capsys.readouterr().err.splitlines()
+    assert message in lines[-1] and lines[-1].startswith("error: ")
