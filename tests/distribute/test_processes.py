@@ -96,6 +96,7 @@ found["losses"] = [
     for _ in range(2) for inputs in strategy.experimental_distribute_dataset(dataset)]
 found["loop"] = weights(model)
 found["accuracy"], found["steps"] = float(accuracy.result()), float(steps)
+found["a metric is"] = type(accuracy.result()) is tf.Tensor
 checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer)
 path = checkpoint.save(f"{folder}/{count}/ckpt")
 found["checkpoint"] = sorted(os.listdir(f"{folder}/{count}"))
@@ -153,6 +154,7 @@ def test_replicas_agree_and_train_like_one_process(answers, replicas):
     for key in ("losses", "evaluate", "predict", "accuracy"):
         np.testing.assert_allclose(alone[key], first[key], atol=1e-5, err_msg=key)
     assert first["steps"] == 6.0 and first["replicas"] == replicas
+    assert alone["a metric is"] and first["a metric is"], "a tf.Tensor"
     assert first["checkpoint"] == [
         "checkpoint", "ckpt-1.data-00000-of-00001", "ckpt-1.index",
     ]  # fmt: skip

@@ -31,7 +31,7 @@ from keras.src.trainers.trainer import Trainer
 from torchtf.core.convert import to_torch
 from torchtf.core.files import written_alone
 from torchtf.keras._patch import own_attribute, replaces
-from torchtf.keras._side import on_keras_side
+from torchtf.keras._side import into_keras, on_keras_side
 from torchtf.keras._variable import assignment_hooks
 
 
@@ -234,11 +234,12 @@ def with_all_states(owner: Any, variables: list[Any], read: Callable[[], Any]) -
         return read()
     _state.summed = True
     try:
-        return on_keras_side(_read_sums, (strategy.group, variables, read))
+        return _read_sums(strategy.group, variables, read)
     finally:
         _state.summed = False
 
 
+@into_keras
 @torch.no_grad()
 def _read_sums(group: Any, variables: list[Any], read: Callable[[], Any]) -> Any:
     kept = [v.value.detach().clone() for v in variables]
