@@ -253,11 +253,7 @@ def fit_one(engine: str, scale: float, rounds: int) -> dict[str, float]:
 
     tf = import_tf(engine)
     model = keras_model(tf, "resnet16")
-    model.compile(
-        "adam",
-        tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        steps_per_execution=1,
-    )
+    model.compile("adam", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     fed, _ = _augmented(tf, *_images(scale))
     ready = fed.take(4).cache()
     sources = {"ready": ready.repeat(), "fed": fed.repeat()}

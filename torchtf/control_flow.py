@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from torchtf.core import arena, dtypes, errors, graph, nest
-from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
+from torchtf.core.convert import convert_to_tensor, kernel_name
 from torchtf.core.log import get_logger
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
@@ -165,7 +165,7 @@ def staged_cond(pred, true_fn: Callable, false_fn: Callable, check: Callable, na
     if kind is not dtypes.bool_ and _flat(results[0]):  # TensorFlow's Switch for the results
         raise errors.InvalidArgumentError(
             None, None,
-            f"Input 'pred' passed {KERNEL_NAMES.get(kind.torch, kind.name)} expected bool while "
+            f"Input 'pred' passed {kernel_name(kind)} expected bool while "
             "building NodeDef 'cond/switch_pred/_2' using Op<name=Switch; signature=data:T, "
             "pred:bool -> output_false:T, output_true:T; attr=T:type>",
         )  # fmt: skip

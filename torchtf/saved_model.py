@@ -22,11 +22,12 @@ import torch
 
 from torchtf._saved_objects import Asset, Description, Restored, restore, spec_of
 from torchtf.core import dtypes, errors, nest
-from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
+from torchtf.core.convert import convert_to_tensor, kernel_name
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type
 from torchtf.core.variable import Variable
 from torchtf.core.wire import field
+from torchtf.function.signature import call_form, flat_misfit
 from torchtf.module import Module
 
 ASSETS_DIRECTORY = "assets"
@@ -566,17 +567,11 @@ class LoadedFunction:
     def _flat_misfit(self, args, kwargs) -> str | None:
         """Why the arguments are not the flat tensors of the graph."""
         specs = self.structured_input_signature[1]
-        called = f"signature_wrapper_{self.name}({', '.join(specs)})"
-        allowed = int(len(specs) == 1)
-        if len(args) > allowed:
-            return f"{called} takes {allowed} positional arguments, got {len(args)}."
+        called = call_form(f"signature_wrapper_{self.name}", specs)
+        misfit = flat_misfit(called, list(specs), args, kwargs, allowed=int(len(specs) == 1))
+        if misfit is not None:
+            return misfit
         given = dict(zip(specs, args, strict=False))
-        missing = [n for n in specs if n not in given and n not in kwargs]
-        if missing:
-            return f"{called} missing required arguments: {', '.join(missing)}."
-        unknown = [n for n in kwargs if n not in specs or n in given]
-        if unknown:
-            return f"{called} got unexpected keyword arguments: {', '.join(unknown)}."
         for i, value in enumerate((given | kwargs).values()):
             if not _is_tensor(value):
                 return (
@@ -592,7 +587,7 @@ class LoadedFunction:
                 None,
                 None,
                 f"cannot compute {self.name} as input #{number}(zero-based) was expected to be a "
-                f"{_kernel_name(spec.dtype)} tensor but is a {_kernel_name(tensor.dtype)} tensor",
+                f"{kernel_name(spec.dtype)} tensor but is a {kernel_name(tensor.dtype)} tensor",
             )
         return tensor
 
@@ -613,10 +608,6 @@ def _is_tensor(value) -> bool:
 def _tensor(value, spec: TensorSpec) -> Tensor:
     """A tensor as it is, another value with the dtype of a spec."""
     return convert_to_tensor(value, None if _is_tensor(value) else spec.dtype)
-
-
-def _kernel_name(dtype: dtypes.DType) -> str:
-    return KERNEL_NAMES.get(dtype.torch, dtype.name)
 
 
 def _own(entry, graph) -> LoadedFunction:

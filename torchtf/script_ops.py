@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from torchtf.core import arena, dtypes, errors, graph, nest, tape
-from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
+from torchtf.core.convert import convert_to_tensor, kernel_name
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.core.tensor import to_numpy, wrap
@@ -139,7 +139,7 @@ class PythonCall(staged.Call):
     def _check(self, found: list) -> None:
         for i, (tensor, spec) in enumerate(zip(found, self._specs, strict=True)):
             if tensor.dtype is not spec.dtype:
-                have, want = (KERNEL_NAMES.get(d.torch, d.name) for d in (tensor.dtype, spec.dtype))
+                have, want = map(kernel_name, (tensor.dtype, spec.dtype))
                 raise errors.InvalidArgumentError(
                     None, None,
                     f"{i}-th value returned by {self._token} is {have}, but expects {want}",

@@ -436,6 +436,11 @@ KERNEL_NAMES: dict[Any, str] = {t: d.name for t, d in dtypes.FROM_TORCH.items()}
 }
 
 
+def kernel_name(dtype: dtypes.DType) -> str:
+    """What TensorFlow's runtime calls a type."""
+    return KERNEL_NAMES.get(dtype.torch, dtype.name)
+
+
 def sizes_of(value):
     """The elements of `value` as an object array of Python and symbolic ints, if known."""
     if isinstance(value, (np.ndarray, np.integer)) and value.dtype.kind in "iu":

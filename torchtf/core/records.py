@@ -11,7 +11,6 @@ import struct
 import google_crc32c
 
 _MASK = 0xA282EAD8
-_crc = google_crc32c.value
 _pack_crc = struct.Struct("<I").pack
 
 
@@ -28,7 +27,7 @@ def unmask(masked: int) -> int:
 
 def masked_crc(data: bytes) -> int:
     """The masked CRC32C of `data`."""
-    return mask(_crc(data))
+    return mask(google_crc32c.value(data))
 
 
 @functools.lru_cache(1024)  # records of a file are often of few lengths
@@ -39,6 +38,4 @@ def _header(length: int) -> bytes:
 
 def frame(data: bytes) -> bytes:
     """`data` as a record of a TFRecord file."""
-    crc = _crc(data)
-    masked = (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF  # `mask`, without its call
-    return b"".join((_header(len(data)), data, _pack_crc(masked)))
+    return b"".join((_header(len(data)), data, _pack_crc(masked_crc(data))))

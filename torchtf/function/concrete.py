@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from torchtf.core import arena, dtypes, errors, graph, nest, tape
-from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
+from torchtf.core.convert import convert_to_tensor, kernel_name
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
@@ -20,6 +20,7 @@ from torchtf.core.variable import Variable
 from torchtf.function import failures, reuse, shortcuts, staged
 from torchtf.function.function_type import FunctionType, nameless, pretty
 from torchtf.function.runner import compile_graph
+from torchtf.function.signature import call_form, flat_misfit
 from torchtf.function.trace import Traced
 from torchtf.function.variable_arguments import Argument, VariableSpec
 
@@ -249,17 +250,10 @@ class ConcreteFunction:
     def _bind_flat(self, args, kwargs) -> list:
         """The flat tensor arguments by position, or by name, as signatures are called."""
         names = [s.name for s in self._input_specs]
-        called = f"{self._name}({', '.join(map(str, names))})"
-        if len(args) > len(names):
-            raise _Misfit(f"{called} takes {len(names)} positional arguments, got {len(args)}.")
-        values = dict(zip(names, args, strict=False))
-        missing = [n for n in names if n not in values and n not in kwargs]
-        if missing:
-            raise _Misfit(f"{called} missing required arguments: {', '.join(map(str, missing))}.")
-        unknown = [n for n in kwargs if n not in names or n in values]
-        if unknown:
-            raise _Misfit(f"{called} got unexpected keyword arguments: {', '.join(unknown)}.")
-        values |= kwargs
+        misfit = flat_misfit(call_form(self._name, names), names, args, kwargs, len(names))
+        if misfit is not None:
+            raise _Misfit(misfit)
+        values = dict(zip(names, args, strict=False)) | kwargs
         for i, value in enumerate(values.values()):
             if not (is_tensor_type(value) or type(value) is Variable):
                 raise _Misfit(
@@ -296,8 +290,8 @@ class ConcreteFunction:
             raise errors.InvalidArgumentError(
                 None, None,
                 f"cannot compute {self._inference_name} as input #{position}(zero-based) was "
-                f"expected to be a {KERNEL_NAMES.get(spec.dtype.torch, spec.dtype.name)} tensor "
-                f"but is a {KERNEL_NAMES.get(tensor.dtype.torch, tensor.dtype.name)} tensor "
+                f"expected to be a {kernel_name(spec.dtype)} tensor "
+                f"but is a {kernel_name(tensor.dtype)} tensor "
                 f"[Op:{self._inference_name}]",
             )  # fmt: skip
         if not spec.shape.is_compatible_with(tensor.shape):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -178,3 +178,31 @@ def spec_of(value, path: str | None) -> TensorSpec:
         return value if value.name else TensorSpec(value.shape, value.dtype, path)
     tensor = convert_to_tensor(value)
     return TensorSpec(tensor.shape, tensor.dtype, path)
+
+
+def call_form(name: str, names: Iterable) -> str:
+    """A function with the names of its flat arguments, as errors show it."""
+    return f"{name}({', '.join(map(str, names))})"
+
+
+def flat_misfit(
+    called: str, names: Sequence, args: Sequence, kwargs: Mapping, allowed: int
+) -> str | None:
+    """Why arguments are not the flat ones of a graph, one for each name; None if they are.
+
+    Args:
+        called: the `call_form` of the function.
+        names: those of the graph's inputs.
+        args, kwargs: the arguments.
+        allowed: how many may be given by position.
+    """
+    if len(args) > allowed:
+        return f"{called} takes {allowed} positional arguments, got {len(args)}."
+    given = names[: len(args)]
+    missing = [n for n in names if n not in given and n not in kwargs]
+    if missing:
+        return f"{called} missing required arguments: {', '.join(map(str, missing))}."
+    unknown = [n for n in kwargs if n not in names or n in given]
+    if unknown:
+        return f"{called} got unexpected keyword arguments: {', '.join(unknown)}."
+    return None
