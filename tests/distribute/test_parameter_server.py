@@ -10,10 +10,12 @@ import sys
 import textwrap
 import threading
 
+import grpc
 import numpy as np
 import pytest
 
 import torchtf
+from torchtf.distribute import _rpc
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -181,6 +183,44 @@ def test_workers_train_variables_that_live_on_servers_and_may_die(tmp_path):
     # a function may run twice when its worker dies after the update
     assert 0 <= repeated <= 1
     assert history[-1] < 0.1 * history[0] and 80 <= iterations <= 81
+
+
+@pytest.fixture
+def reluctant_task(monkeypatch, request):
+    """A task that breaks off its first calls, as a connection to a dead task does."""
+    calls = []
+
+    class Handler(_rpc._Handler):
+        def service(self, details):
+            return grpc.unary_unary_rpc_method_handler(self.answer)
+
+        def answer(self, call, context):
+            calls.append(call)
+            if len(calls) <= request.param:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "Stream removed")
+            return _rpc._answer(call, context)
+
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    monkeypatch.setattr(_rpc._Cluster, "addresses", {"worker0": address})
+    monkeypatch.setattr(_rpc._Cluster, "channels", {})
+    for name, value in (("_Handler", Handler), ("_servers", []), ("_seen", set())):
+        monkeypatch.setattr(_rpc, name, value)
+    _rpc._serve(address)
+    yield calls
+    _rpc._servers[0].stop(None)
+
+
+@pytest.mark.parametrize("reluctant_task", [2], indirect=True)
+def test_a_broken_connection_does_not_end_the_wait_for_a_task(reluctant_task):
+    _rpc.wait_for("worker0", 60.0)
+    assert len(reluctant_task) == 3
+
+
+@pytest.mark.parametrize("reluctant_task", [float("inf")], indirect=True)
+def test_the_wait_for_a_task_ends_in_time(reluctant_task):
+    with pytest.raises(_rpc.TaskLostError, match="worker0 is lost"):
+        _rpc.wait_for("worker0", 0.5)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
@@ -26,6 +27,8 @@ _METHOD = "/torchtf.Task/Call"
 _THREADS = 32
 # seconds that a call waits for a task that has not come up yet
 _PATIENCE = 600.0
+# seconds between two tries to reach a task
+_PAUSE = 0.05
 _OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -145,8 +148,20 @@ def wait_for(task: str, seconds: float | None = None) -> None:
     Raises:
         TaskLostError: if it does not within some seconds; None waits for ever.
     """
-    _invoke(task, (own_name, ()), wait_for_ready=True, timeout=seconds)
-    _seen.add(task)
+    end = None if seconds is None else time.monotonic() + seconds
+    while True:
+        left = None if end is None else max(0.0, end - time.monotonic())
+        try:
+            _invoke(task, (own_name, ()), wait_for_ready=True, timeout=left)
+        except TaskLostError as error:
+            # gRPC waits for a connection, but gives up a call whose connection breaks: the one to a
+            # task that just died looks whole until it is used
+            if error.__cause__.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            _seen.add(task)
+            return
 
 
 def _invoke(task: str, request: tuple, **options) -> Any:
