@@ -301,7 +301,7 @@ def test_no_process_outlives_the_program(tmp_path, how, sent, code):
         assert len(pids) == 2 and pids[0] == process.pid
         if sent is not None:
             process.send_signal(sent)
-        assert process.wait(60) == code
+        assert process.wait(200) == code
         deadline = time.monotonic() + 30
         while _alive(pids[1]) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -327,7 +327,7 @@ def test_strategies_of_other_sizes_in_one_program(tmp_path):
         "        print(n, 'Name 2 devices or one' in str(e))\n"
     )
     done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=60, env=ENVIRONMENT
+        [sys.executable, script], capture_output=True, text=True, timeout=300, env=ENVIRONMENT
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["2 2.0", "1 1.0", "3 True", "2 2.0"]
@@ -343,7 +343,7 @@ def test_spawning_can_be_turned_off(tmp_path):
         "print(tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1']).num_replicas_in_sync)\n"
     )
     out = subprocess.run(
-        [sys.executable, str(script)], check=True, capture_output=True, text=True, timeout=100,
+        [sys.executable, str(script)], check=True, capture_output=True, text=True, timeout=300,
         env=ENVIRONMENT | {"TORCHTF_SPAWN": "0"},
     ).stdout  # fmt: skip
     assert out.split() == ["1"]
@@ -364,7 +364,7 @@ def test_the_log_of_a_rank_that_failed_is_named_and_no_other_stays(tmp_path):
     )
     for failing, left in (("neither", 0), ("1", 1)):
         done = subprocess.run(
-            [sys.executable, str(script), failing], capture_output=True, text=True, timeout=100,
+            [sys.executable, str(script), failing], capture_output=True, text=True, timeout=300,
             env=ENVIRONMENT | {"TMPDIR": str(tmp_path)},
         )  # fmt: skip
         assert (done.returncode == 0) is (left == 0), done.stderr

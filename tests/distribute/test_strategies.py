@@ -206,7 +206,7 @@ def test_a_failing_replica_ends_the_program_with_its_log(run_python, tmp_path):
         "time.sleep(60)\n"
     )
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=100,
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=300,
         env=ENVIRONMENT,
     )  # fmt: skip
     assert done.returncode != 0

@@ -193,5 +193,5 @@ def test_a_compilation_does_not_outlive_the_program(run_python):
         for _ in range(50):
             f(tf.ones([3]))
         """,
-        env={"TORCHTF_JIT": "auto"}, timeout=60,
+        env={"TORCHTF_JIT": "auto"}, timeout=300,
     )  # fmt: skip

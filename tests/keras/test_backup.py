@@ -30,6 +30,19 @@ class Kill(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Untouched(keras.callbacks.Callback):  # another replica may read the backup meanwhile
+    def __init__(self, folder):
+        super().__init__()
+        self.folder, self.before = folder, self.files(folder)
+
+    @staticmethod
+    def files(folder):
+        return {f.name: f.stat().st_mtime_ns for f in os.scandir(folder)}
+
+    def on_train_begin(self, logs=None):
+        assert self.files(self.folder) == self.before
+
+
 def train(kind, save_freq, kill=None):
     keras.utils.set_random_seed(1)
     model = keras.Sequential([keras.Input((3,)), layers.Dense(8, "relu"), layers.Dropout(0.3),
@@ -38,6 +51,8 @@ def train(kind, save_freq, kill=None):
     callbacks = [keras.callbacks.BackupAndRestore(f"backup_{kind}", save_freq=save_freq)]
     if kill:
         callbacks.append(Kill(*kill))
+    if os.path.exists(f"backup_{kind}"):
+        callbacks.append(Untouched(f"backup_{kind}"))
     if kind == "dataset":
         data = (tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(40).batch(8),)
     else:
@@ -64,6 +79,7 @@ def test_a_killed_training_ends_as_an_undisturbed_one(run_python, tmp_path, kind
     undisturbed = result("undisturbed")
     assert not os.path.exists(tmp_path / f"backup_{kind}")  # deleted at the end
     assert result("killed") is None
-    metadata = json.loads((tmp_path / f"backup_{kind}" / "training_metadata.json").read_text())
-    assert metadata["epoch"] == 2
+    metadata = tmp_path / f"backup_{kind}" / "training_metadata.json"
+    assert json.loads(metadata.read_text())["epoch"] == 2
+    metadata.write_text('{"epoch": 1, "batch": 0}')  # as after a kill between the two files
     assert result("resumed") == undisturbed

@@ -6,7 +6,8 @@ Contract:
   killed and started again sees the batches that it would have seen, in their order, and ends with
   the weights of an undisturbed one.
 - The file is written under another name and renamed, so whatever moment a process is killed at,
-  the backup is whole. What Keras keeps in training_metadata.json is in the file, too.
+  the backup is whole. What Keras keeps in training_metadata.json is in the file, too. Replicas
+  that start again read it at once: reading writes nothing.
 - A `tf.data.Dataset` is started as often as in the epochs that are done, so that it shuffles as it
   would.
 - With `steps_per_epoch` the data starts at its beginning, as in Keras.
@@ -28,6 +29,7 @@ import numpy as np
 import torch
 from keras.src.callbacks.backup_and_restore import BackupAndRestore
 
+from torchtf.core.files import write_atomically
 from torchtf.keras._data import DatasetAdapter
 from torchtf.keras._patch import own_attribute, replaces
 
@@ -129,24 +131,23 @@ def _save_model(self: Any) -> None:
     with h5py.File(new, "a") as file:
         file.attrs[_ATTRIBUTE] = json.dumps(position._asdict())
     os.replace(new, self._weights_path)
-    with open(self._training_metadata_path, "w") as text:
-        json.dump(metadata, text)
+    write_atomically(self._training_metadata_path, json.dumps(metadata).encode())
 
 
 @replaces(BackupAndRestore, "_load_model")
 def _load_model(self: Any) -> None:
-    text = None
+    text = position = None
     if os.path.exists(self._weights_path):
         with h5py.File(self._weights_path, "r") as file:
             text = file.attrs.get(_ATTRIBUTE)
     if text is not None:  # a process may be killed between the two files: this one is right
         position = _Position(**json.loads(text))
-        with open(self._training_metadata_path, "w") as metadata:
-            json.dump({"epoch": position.epoch, "batch": position.batches}, metadata)
         vars(self.model)["_resumed_position"] = position
         for state, numbers in zip(_generators(self.model), position.generators, strict=False):
             state.assign(numbers)
     _load(self)
+    if position is not None:
+        self.model._initial_epoch = position.epoch
 
 
 # ---- the training loop --------------------------------------------------------------------------
