@@ -43,6 +43,7 @@ for _name in (
     "_core",
     "_strings",
     "_variable",
+    "_calls",
     "_module",
     "_tracking",
     "_nn",

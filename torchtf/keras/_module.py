@@ -17,7 +17,6 @@ Contract:
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -127,10 +126,10 @@ TorchLayer._modules = property(_children, _set_children)
 
 def _module_attribute(self: Any, name: str) -> Any:
     """A child by the name that PyTorch knows it by, `model.get_submodule("0")`."""
-    known = inspect.getattr_static(type(self), name, None)
+    known = getattr(type(self), name, None)
     if isinstance(known, property) and known.fget is not None:
         return known.fget(self)  # it has raised an AttributeError, which says more than ours would
-    children = self._modules if "_layers" in vars(self) and not name.startswith("_") else {}
+    children = self._modules if vars(self).get("_layers") and not name.startswith("_") else {}
     if name in children:
         return children[name]
     return torch.nn.Module.__getattr__(self, name)

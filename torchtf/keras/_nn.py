@@ -162,12 +162,12 @@ _conv_call = own_attribute(BaseConv, "call")
 
 @replaces(BaseConv, "call")
 def conv_call(self: Any, inputs: torch.Tensor) -> torch.Tensor:
-    if type(self).convolution_op is not BaseConv.convolution_op or not self.use_bias:
+    if type(self).convolution_op is not BaseConv.convolution_op:
         return _conv_call(self, inputs)
     outputs = _convolve(
         inputs,
         convert_to_tensor(self.kernel),
-        convert_to_tensor(self.bias),
+        convert_to_tensor(self.bias) if self.use_bias else None,
         self.strides,
         self.padding,
         self.data_format,
