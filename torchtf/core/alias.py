@@ -31,10 +31,11 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 "such as tensorflow.python.* do not exist in it.",
                 name=module.__name__,
             )
-        if head == "tensorflow":
-            real = importlib.import_module("torchtf")
-        else:
-            real = importlib.import_module(f"torchtf.{head}")
+        # the importer takes what is in sys.modules, so this module gives way to the real one
+        if head != "tensorflow":
+            sys.modules[module.__name__] = importlib.import_module(f"torchtf.{module.__name__}")
+            return
+        real = importlib.import_module("torchtf")
         for part in parts:
             try:
                 real = getattr(real, part)
@@ -43,7 +44,6 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                     f"No module named {module.__name__!r} (served by torchtf)",
                     name=module.__name__,
                 ) from None
-        # the importer takes what is in sys.modules, so this module gives way to the real one
         sys.modules[module.__name__] = real
 
 

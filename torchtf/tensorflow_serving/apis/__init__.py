@@ -1,0 +1,1 @@
+"""`tensorflow_serving.apis`: requests, responses, and the stubs of the two services."""

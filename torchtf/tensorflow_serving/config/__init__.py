@@ -1,0 +1,1 @@
+"""`tensorflow_serving.config`: the configuration files of a model server."""
