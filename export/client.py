@@ -99,7 +99,8 @@ class Worker:
                 raise OSError(
                     errno.ENOSPC, f"cannot write an artifact: {os.strerror(errno.ENOSPC)}"
                 )
-            raise WorkerError(f"{kind} in the TensorFlow process: {message}", self.log())
+            text = f"{kind} in the TensorFlow process: {message}"
+            raise WorkerError(text, self.log(), (kind, message))
         return answer["result"]
 
     def log(self) -> str:

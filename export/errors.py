@@ -23,13 +23,17 @@ class VerificationError(ExportError):
 
 
 class WorkerError(RuntimeError):
-    """The TensorFlow process failed or died; `log` is the end of what it wrote."""
+    """The TensorFlow process failed or died; `log` is the end of what it wrote.
 
-    def __init__(self, message: str, log: str = ""):
+    `reason` has the class and the message of the exception that was raised there, if one was.
+    """
+
+    def __init__(self, message: str, log: str = "", reason: tuple[str, str] | None = None):
         super().__init__(
             message + (f"\n--- log of the TensorFlow process ---\n{log}" if log else "")
         )
         self.log = log
+        self.reason = reason
 
 
 def require_extra() -> None:

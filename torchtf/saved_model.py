@@ -623,6 +623,7 @@ def _own(entry, graph) -> LoadedFunction:
 
 def _foreign(folder: str, key: str, entry: dict) -> LoadedFunction:
     """A signature that runs in TensorFlow, in the process of `export`."""
+    from export.errors import WorkerError
     from export.pipeline import run_artifact
 
     def specs(part):
@@ -638,9 +639,16 @@ def _foreign(folder: str, key: str, entry: dict) -> LoadedFunction:
             )
         arrays = {name: _bytes(t.numpy()) for name, t in tensors.items()}
         with tempfile.TemporaryDirectory(prefix="saved-model-") as scratch:
-            results, _ = run_artifact(
-                "run_saved_model", scratch, arrays, folder=os.path.abspath(folder), signature=key
-            )
+            try:
+                results, _ = run_artifact(
+                    "run_saved_model", scratch, arrays, folder=os.path.abspath(folder),
+                    signature=key,
+                )  # fmt: skip
+            except WorkerError as error:
+                kind, message = error.reason or ("", "")
+                if kind.endswith("Error") and hasattr(errors, kind):  # one of tf.errors
+                    raise getattr(errors, kind)(None, None, message) from error
+                raise
         return {name: convert_to_tensor(_objects(a)) for name, a in results.items()}
 
     return LoadedFunction(key, specs("inputs"), specs("outputs"), run)

@@ -442,3 +442,126 @@ def test_a_wrong_flag_ends_the_server(flag, text, capsys):
     with pytest.raises(SystemExit) as ended:
         _options.parse([flag], {})
     assert ended.value.code == 2 and text in capsys.readouterr().err
+
+
+# --- examples --------------------------------------------------------------
+class Example:
+    """A servable whose signatures take examples, and count their bytes."""
+
+    name, version = "m", 1
+
+    def __init__(self):
+        from torchtf.serving._servable import Signature, _saved_model_class
+
+        graph = _saved_model_class()().meta_graphs.add()
+        for key, outputs in (
+            ("classify", {"classes": 7, "scores": 1}),
+            ("scores", {"scores": 1}),
+            ("regress", {"outputs": 1}),
+        ):
+            made = graph.signature_def[key]
+            made.inputs["inputs"].dtype = 7
+            made.inputs["inputs"].tensor_shape.unknown_rank = True
+            for name, dtype in outputs.items():
+                made.outputs[name].dtype = dtype
+        self.signatures = {k: Signature(k, graph.signature_def[k]) for k in graph.signature_def}
+
+    def run(self, key, inputs):
+        sizes = np.float32([[len(e)] for e in inputs["inputs"]])
+        labels = np.array([[b"size"] for _ in sizes], object)
+        outputs = {"classes": labels, "scores": sizes, "outputs": sizes}
+        return {name: outputs[name] for name in self.signatures[key].outputs}
+
+
+@pytest.fixture
+def examples():
+    """A core that serves `Example`."""
+    import contextlib
+
+    servable, runner = Example(), _batching.Single(1)
+
+    class Manager:
+        @contextlib.contextmanager
+        def use(self, spec):
+            yield servable
+
+    yield _core.Core(Manager(), runner, _options.Options())
+    runner.close()
+
+
+def ask(core, method: str, signature: str, **request):
+    body = {"signature_name": signature, "examples": [{"a": 1}, {"a": [1, 2]}]} | request
+    answer = getattr(core, f"{method}_json")
+    return json.loads(answer(spec(), json.dumps(body).encode(), _core.Deadline(120)))
+
+
+def test_classify_and_regress(examples):
+    sizes = [
+        tf.train.Example(
+            features=tf.train.Features(
+                feature={"a": tf.train.Feature(int64_list=tf.train.Int64List(value=value))}
+            )
+        ).ByteSize()
+        for value in ([1], [1, 2])
+    ]
+    assert ask(examples, "classify", "classify") == {"results": [[["size", s]] for s in sizes]}
+    assert ask(examples, "classify", "scores") == {"results": [[["", s]] for s in sizes]}
+    assert ask(examples, "regress", "regress") == {"results": sizes}
+    (first, _) = ask(examples, "regress", "regress", context={"c": "text"})["results"]
+    assert first > sizes[0]
+    for method, signature, text in (
+        ("classify", "regress", "at least one of"),
+        ("regress", "classify", "Expected one output"),
+        ("regress", "none", "none"),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=text):
+            ask(examples, method, signature)
+
+
+def test_several_tasks_on_one_input(examples):
+    from torchtf.tensorflow_serving.apis import inference_pb2
+
+    request = inference_pb2.MultiInferenceRequest()
+    _json.read_examples({"examples": [{"a": 1}]}, "", request.input)
+    for method in ("classify", "regress"):
+        task = request.tasks.add(method_name=f"tensorflow/serving/{method}")
+        task.model_spec.name, task.model_spec.signature_name = "m", method
+    first, second = examples.multi_inference(request, _core.Deadline(120)).results
+    (label,) = first.classification_result.classifications[0].classes
+    assert label.score == second.regression_result.regressions[0].value > 0
+    assert second.model_spec.signature_name == "regress"
+    request.tasks[1].method_name = "tensorflow/serving/predict"
+    with pytest.raises(tf.errors.UnimplementedError):
+        examples.multi_inference(request, _core.Deadline(120))
+
+
+# --- HTTP ------------------------------------------------------------------
+def test_the_requests_under_way_are_answered_before_the_server_ends():
+    import http.client
+
+    from torchtf.serving import _rest
+
+    arrived, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        def answer(self, *request):
+            arrived.set()
+            assert go_on.wait(120)
+            return 200, {}, b"done"
+
+    server = _rest.RestServer(Slow(), 0, 4)
+    server.start()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    connection.request("GET", "/")
+    assert arrived.wait(120)
+    closing = threading.Thread(target=server.close, args=(120,))
+    closing.start()
+    while not server._server.draining:
+        time.sleep(0.001)
+    with pytest.raises(ConnectionError):
+        http.client.HTTPConnection("127.0.0.1", server.port, timeout=120).connect()
+    go_on.set()
+    reply = connection.getresponse()
+    assert (reply.read(), reply.headers["Connection"]) == (b"done", "close")
+    closing.join()
+    connection.close()

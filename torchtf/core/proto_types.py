@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from torchtf.core.proto_files import define
+from torchtf.core.proto_files import Messages, define
 
-_EXAMPLE = {
+_EXAMPLE: Messages = {
     "BytesList": {1: ("value", "*bytes")},
     "FloatList": {1: ("value", "*float")},
     "Int64List": {1: ("value", "*int64")},
@@ -23,7 +23,7 @@ _EXAMPLE = {
     "Example": {1: ("features", "Features")},
     "SequenceExample": {1: ("context", "Features"), 2: ("feature_lists", "FeatureLists")},
 }
-_OTHERS = {
+_OTHERS: Messages = {
     "SerializedDType": {1: ("datatype", "int32")},
     "FingerprintDef": {
         1: ("saved_model_checksum", "uint64"),
@@ -41,7 +41,7 @@ _OTHERS = {
         4: ("var_shape", "*int64"),
     },
 }
-_CHECKPOINT = {
+_CHECKPOINT: Messages = {
     "CheckpointState": {
         1: ("model_checkpoint_path", "string"),
         2: ("all_model_checkpoint_paths", "*string"),
@@ -68,7 +68,7 @@ _CHECKPOINT = {
         7: ("slices", "*TensorSliceProto"),
     },
 }
-_CLUSTER = {
+_CLUSTER: Messages = {
     "JobDef": {1: ("name", "string"), 2: ("tasks", "map-int32 string")},
     "ClusterDef": {1: ("job", "*JobDef")},
     "ServerDef": {
@@ -85,7 +85,7 @@ DESCRIPTOR = define(
     __name__,
     _classes,
     "torchtf.tensorflow",
-    _EXAMPLE | _CHECKPOINT | _CLUSTER | _OTHERS,
+    {**_EXAMPLE, **_CHECKPOINT, **_CLUSTER, **_OTHERS},
 )
 
 BytesList = _classes["BytesList"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
@@ -395,13 +396,13 @@ def _object(members: Mapping[str, str]) -> str:
 def _nested(scalars: list[str], shape: Sequence[int]) -> str:
     """The text of an array, of those of its elements."""
     for axis in reversed(range(len(shape))):
-        count, size = int(np.prod(shape[:axis])), shape[axis]
+        count, size = math.prod(shape[:axis]), shape[axis]
         scalars = [f"[{', '.join(scalars[i * size : (i + 1) * size])}]" for i in range(count)]
     return scalars[0]
 
 
 def _rows(scalars: list[str], shape: Sequence[int]) -> list[str]:
-    size = int(np.prod(shape[1:]))
+    size = math.prod(shape[1:])
     return [_nested(scalars[i * size : (i + 1) * size], shape[1:]) for i in range(shape[0])]
 
 
