@@ -4,12 +4,21 @@ The domain lives between `trace.write_onnx` and the importer of `backend`; no fi
 has it.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 DOMAIN = "export"
 
 _TYPES = [f"tensor({t})" for t in ("float16", "float", "double", "int32", "int64")]
+_ONNX_NAMES = {"float32": "float", "float64": "double", "string": "int64"}  # strings: as handles
+_TENSORS = {
+    name: f"tensor({_ONNX_NAMES.get(name, name)})"
+    for name in (
+        "bfloat16", "bool", "complex64", "complex128", "float16", "float32", "float64", "int8",
+        "int16", "int32", "int64", "string", "uint8", "uint16", "uint32", "uint64",
+    )
+}  # fmt: skip
 
 
 def translations() -> dict[Any, Callable]:
@@ -44,6 +53,12 @@ def translations() -> dict[Any, Callable]:
         result = product(self, axis=dim)
         return result if dtype == -1 else opset18.Cast(result, to=dtype)
 
+    repeat = operator("RepeatInterleave")
+
+    # how many there are in all is known where it runs
+    def repeat_interleave(repeats, output_size=None):
+        return repeat(repeats)
+
     schema = OpSchema(
         "Philox",
         DOMAIN,
@@ -71,14 +86,34 @@ def translations() -> dict[Any, Callable]:
     def philox(state: INT64, params: Sequence[INT64], kind: str, shape: INT64, dtype: int):
         return draw(state, shape, *params[:2], kind=kind, dtype=dtype)
 
-    draws = {}
-    if hasattr(torch.ops.torchtf, "philox"):  # known where something of tf.random was used
-        draws[torch.ops.torchtf.philox.default] = philox
+    def host_call(inputs: Sequence[INT64], text: str):
+        kinds = [_TENSORS[dtype] for dtype, _ in json.loads(text)["results"]]
+        schema = OpSchema(
+            "HostCall",
+            DOMAIN,
+            1,
+            inputs=[OpSchema.FormalParameter(f"x{i}", f"T{i}") for i in range(len(inputs))],
+            outputs=[OpSchema.FormalParameter(f"y{i}", kind) for i, kind in enumerate(kinds)],
+            type_constraints=[
+                (f"T{i}", sorted(set(_TENSORS.values())), "") for i in range(len(inputs))
+            ],
+            attributes=[OpSchema.Attribute("text", OpSchema.AttrType.STRING)],
+        )
+        results = Op(domain, "HostCall", schema)(*inputs, text=text)
+        return list(results) if len(kinds) > 1 else [results]
+
+    ours = torch.ops.torchtf  # each is known where something that needs it was used
+    own = {
+        getattr(ours, name).default: function
+        for name, function in (("philox", philox), ("host_call", host_call))
+        if hasattr(ours, name)
+    }
     return {
-        **draws,
+        **own,
         aten.cumprod.default: cumprod,
         aten.digamma.default: unary("Digamma"),
         aten.erfinv.default: unary("Erfinv"),
         aten.lgamma.default: unary("Lgamma"),
+        aten.repeat_interleave.Tensor: repeat_interleave,
         aten.special_erfinv.default: unary("Erfinv"),
     }

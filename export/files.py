@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+
+_BYTES, _ENDS = "|bytes", "|ends"  # what the name of an array of strings gets
 
 
 @contextlib.contextmanager
@@ -64,8 +67,30 @@ def new_file(target: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes an .npz file."""
-    np.savez(path, **cast(Any, dict(arrays)))
+    """Writes an .npz file; an array of `bytes` objects as all their bytes and where each ends."""
+    plain: dict[str, Any] = {}
+    for name, array in arrays.items():
+        if array.dtype == object:
+            items = array.reshape(-1).tolist()
+            ends = np.cumsum([len(item) for item in items], dtype=np.int64)
+            plain[f"{name}{_BYTES}"] = np.frombuffer(b"".join(items), np.uint8)
+            plain[f"{name}{_ENDS}"] = ends.reshape(array.shape)
+        else:
+            plain[name] = array
+    np.savez(path, **cast(Any, plain))
+
+
+def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """The arrays of a file of `write_arrays`."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+    for name in [n.removesuffix(_ENDS) for n in arrays if n.endswith(_ENDS)]:
+        content, ends = arrays.pop(f"{name}{_BYTES}").tobytes(), arrays.pop(f"{name}{_ENDS}")
+        array = np.empty(ends.size, object)
+        flat = [0, *ends.reshape(-1).tolist()]
+        array[:] = [content[a:b] for a, b in itertools.pairwise(flat)]
+        arrays[name] = array.reshape(ends.shape)
+    return arrays
 
 
 def _install(work: Path, target: Path) -> None:

@@ -24,6 +24,7 @@ def lower(program: torch.export.ExportedProgram) -> None:
             _make_functional(node, node.target)
             _average_to_mean(node)
             _any_sort(node)
+            _size_as_tensor(node)
     graph.lint()
     program.graph_module.recompile()
 
@@ -84,6 +85,20 @@ def _any_sort(node: torch.fx.Node) -> None:
     if node.target is _aten.sort.stable:
         options = {k: v for k, v in node.kwargs.items() if k != "stable"}
         node.target, node.kwargs = _aten.sort.default, options
+
+
+def _size_as_tensor(node: torch.fx.Node) -> None:
+    """The rest of a division by a size as one by a tensor: ONNX takes a number for the former."""
+    if node.target is not _aten.remainder.Scalar or not isinstance(node.args[1], torch.fx.Node):
+        return
+    value, size = node.meta["val"], node.args[1]
+    with node.graph.inserting_before(node):
+        divisor = node.graph.call_function(
+            _aten.scalar_tensor.default, (size,), {"dtype": value.dtype}
+        )
+    with value.fake_mode:
+        divisor.meta["val"] = torch.empty((), dtype=value.dtype)
+    node.target, node.args = _aten.remainder.Tensor, (node.args[0], divisor)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from .signature import Signature
@@ -40,7 +41,7 @@ class Trace:
 
 @dataclass
 class Node:
-    """An object: ``module``, ``list``, ``tuple``, ``dict``, ``variable``, ``asset`` or
+    """An object: ``module``, ``list``, ``tuple``, ``dict``, ``variable``, ``asset``, ``table`` or
     ``function``.
     """
 
@@ -48,6 +49,7 @@ class Node:
     children: dict[str, int] = field(default_factory=dict)
     variable: int | None = None
     asset: int | None = None
+    table: int | None = None
     name: str = ""
     parameters: list[Parameter] = field(default_factory=list)
     input_signature: Any = None  # (structure, infos of its tensors)
@@ -63,10 +65,44 @@ class StateVariable:
     trainable: bool = True
 
 
+TABLE_PARTS = ("keys", "values", "default", "reserved")
+
+
+@dataclass
+class Table:
+    """A lookup table: the class of `tf.lookup` that it is one of, its types and contents.
+
+    `reserved` are the keys that a `DenseHashTable` keeps for itself; `file` the arguments of the
+    `tf.lookup.TextFileInitializer` that the contents come from, if they do.
+    """
+
+    kind: str
+    key_dtype: str
+    value_dtype: str
+    keys: np.ndarray
+    values: np.ndarray
+    default: np.ndarray
+    reserved: np.ndarray
+    file: dict[str, Any] | None = None
+
+    def to_json(self) -> dict:
+        """All but the contents."""
+        return {
+            "kind": self.kind,
+            "key_dtype": self.key_dtype,
+            "value_dtype": self.value_dtype,
+            "file": self.file,
+        }
+
+    def arrays(self, number: int) -> dict[str, np.ndarray]:
+        """The contents, under names with the number of the table."""
+        return {f"table{number}/{part}": getattr(self, part) for part in TABLE_PARTS}
+
+
 @dataclass
 class Objects:
-    """The saved objects, the root first, the variables that they and the signatures share, and the
-    files that they name.
+    """The saved objects, the root first, the variables that they and the signatures share, the
+    files that they name, and the lookup tables.
 
     `Signature.state` maps parameters of a module to positions in `variables`.
     """
@@ -74,6 +110,7 @@ class Objects:
     nodes: list[Node] = field(default_factory=list)
     variables: list[StateVariable] = field(default_factory=list)
     assets: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
     left_out: list[Exception] = field(default_factory=list)
 
     def leave_out(self, name: str, error: Exception) -> None:
@@ -98,6 +135,8 @@ class Objects:
                 entry["variable"] = node.variable
             if node.asset is not None:
                 entry["asset"] = node.asset
+            if node.table is not None:
+                entry["table"] = node.table
             if node.kind == "function":
                 entry["name"] = node.name
                 entry["parameters"] = [vars(p) for p in node.parameters]
@@ -112,4 +151,13 @@ class Objects:
             {"name": v.name, "trainable": v.trainable, "shape": list(v.value.shape)}
             for v in self.variables
         ]
-        return {"nodes": nodes, "variables": variables, "assets": self.assets}
+        return {
+            "nodes": nodes,
+            "variables": variables,
+            "assets": self.assets,
+            "tables": [table.to_json() for table in self.tables],
+        }
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The contents of the tables."""
+        return {k: v for i, t in enumerate(self.tables) for k, v in t.arrays(i).items()}

@@ -14,7 +14,7 @@ import torch
 
 from . import client, store
 from .errors import CalibrationError, ExportError, WorkerError, require_extra
-from .files import new_directory, new_file, write_arrays
+from .files import new_directory, new_file, read_arrays, write_arrays
 from .objects import Objects
 from .progress import Progress
 from .report import Artifact, Check, Report, size_of
@@ -50,13 +50,13 @@ def references(
 
     `half` says that the source computes in half precision, which the artifact does not.
     """
-    batches: list[list[torch.Tensor]] = []
+    batches: list[list[torch.Tensor | np.ndarray]] = []
     labels = [sample.get("labels") for sample in samples]
     for sample in samples:
         missing = [i.name for i in signature.inputs if i.name not in sample]
         if missing:
             raise ValueError(f"a sample of signature {signature.name!r} lacks {missing[0]!r}")
-        batches.append([torch.as_tensor(np.asarray(sample[i.name])) for i in signature.inputs])
+        batches.append([i.tensor(sample[i.name]) for i in signature.inputs])
     if not batches:
         batches.append(signature.sample())
         free = any(i.shape and i.shape[0] is None for i in signature.inputs)
@@ -65,8 +65,13 @@ def references(
     module, results = runnable(signature), []
     for number, tensors in enumerate(batches):
         signature.check(tensors)
-        with evaluating(module), torch.no_grad():
-            outputs = module(*tensors)
+        try:
+            with evaluating(module), torch.no_grad():
+                outputs = signature.run(module, tensors)
+        except Exception:
+            if samples or not number:
+                raise
+            continue  # the model takes other batches than this one
         results.append(
             Reference(
                 signature.name,
@@ -80,7 +85,9 @@ def references(
     return results
 
 
-def _numpy(tensor: torch.Tensor) -> np.ndarray:
+def _numpy(tensor: torch.Tensor | np.ndarray) -> np.ndarray:
+    if isinstance(tensor, np.ndarray):  # of strings
+        return tensor
     tensor = tensor.detach().cpu()
     return (tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor).numpy()
 
@@ -150,8 +157,6 @@ def export_saved_model(
     if not signatures and not objects.nodes:
         raise ValueError("there are no signatures to export")
     require_extra()
-    for info in (i for s in signatures for i in s.inputs):
-        _ = info.torch_dtype  # raises for what cannot be exported
     with new_directory(folder) as work, tempfile.TemporaryDirectory(prefix="export-") as scratch:
         client.start()
         made: dict[tuple, store.Graph] = {}  # a function may be a signature, too
@@ -205,6 +210,7 @@ def export_saved_model(
                     "weight_names": {f"module.{k}": v for k, v in signature.weight_names.items()},
                     "state": {f"module.{k}": v for k, v in signature.state.items()},
                     "updates": list(signature.updates),
+                    "tables": {str(number): i for number, i in signature.tables.items()},
                 }
             )
             samples = options.samples_of(signature.name)
@@ -220,12 +226,9 @@ def export_saved_model(
         with options.progress.step("SavedModel"):
             for name in ("assets", "assets.extra"):
                 (work / name).mkdir()
-            values = None
-            if objects.variables:
-                values = os.path.join(scratch, "values.npz")
-                write_arrays(
-                    values, {f"v{i}": _numpy(v.value) for i, v in enumerate(objects.variables)}
-                )
+            values = os.path.join(scratch, "values.npz")
+            held = {f"v{i}": _numpy(v.value) for i, v in enumerate(objects.variables)}
+            write_arrays(values, held | objects.arrays())
             answer = client.call(
                 "save",
                 signatures=requests[: len(signatures)],
@@ -358,8 +361,7 @@ def run_artifact(command: str, scratch, inputs: Mapping[str, np.ndarray], **argu
     path_in, path_out = os.path.join(scratch, "inputs.npz"), os.path.join(scratch, "outputs.npz")
     write_arrays(path_in, inputs)
     answer = client.call(command, inputs=path_in, outputs=path_out, **arguments)
-    with np.load(path_out, allow_pickle=False) as file:
-        return dict(file), answer
+    return read_arrays(path_out), answer
 
 
 @dataclass
@@ -549,7 +551,7 @@ def _saved_model_references(folder, scratch, chosen, description, calibration, o
                 continue  # nothing can be made up for it
             infos = [TensorInfo.of((i["name"], i["dtype"], i["shape"])) for i in inputs]
             trials = Signature(name, torch.nn.Identity(), infos, ["_"]).trials
-            made = [[t.numpy() for t in trial.sample()] for trial in trials]
+            made = [[_numpy(t) for t in trial.sample()] for trial in trials]
             choices = [{i["name"]: a for i, a in zip(inputs, m, strict=True)} for m in made]
             result.append(_first_that_runs(folder, scratch, name, choices))
         for sample in samples:

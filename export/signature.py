@@ -31,6 +31,8 @@ def dtype_name(dtype: Any) -> str:
     name = getattr(dtype, "name", None) or (
         dtype if isinstance(dtype, str) else np.dtype(dtype).name
     )
+    if name == "object":  # how NumPy holds strings
+        return "string"
     if name not in _DTYPES and name != "string":
         raise ValueError(f"unknown dtype {dtype!r}")
     return name
@@ -61,13 +63,18 @@ class TensorInfo:
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        if self.dtype not in _DTYPES:
-            raise NotImplementedError(
-                f"input {self.name!r}: a {self.dtype} tensor cannot pass through ONNX; let the "
-                "signature take what the program makes of it: the decoded image as uint8, the "
-                "parsed features, the indices that a lookup gives"
-            )
-        return _DTYPES[self.dtype]
+        """The dtype in a graph, where strings are handles (`torchtf.core.arena`)."""
+        return torch.int64 if self.dtype == "string" else _DTYPES[self.dtype]
+
+    def tensor(self, value: Any) -> torch.Tensor | np.ndarray:
+        """A value of this input as a tensor, as an array of `bytes` if it is one of strings."""
+        if self.dtype == "string":
+            array = np.asarray(value)
+            if array.dtype.kind == "U":
+                array = np.char.encode(array, "utf-8")
+            return array.astype(object)
+        given = value if isinstance(value, torch.Tensor) else np.asarray(value)
+        return torch.as_tensor(given).detach()
 
     def to_json(self) -> dict:
         shape = None if self.shape is None else list(self.shape)
@@ -94,6 +101,10 @@ class Signature:
         updates: positions of the variables that the module returns new values for, after the
             outputs.
         trial: what free sizes are in a trial, the leading one and others.
+        strings: the names of the outputs that are strings.
+        tables: the lookup tables that the module names: their numbers in this process
+            (`torchtf.function.shipped_call`) -> positions in `export.objects.Objects.tables`.
+        texts: what strings may be in a trial, of which the first that a model takes is used.
     """
 
     name: str
@@ -106,6 +117,9 @@ class Signature:
     updates: Sequence[int] = ()
     sampled: bool = True
     trial: tuple[int, int] = TRIAL_SIZES[0]
+    strings: Sequence[str] = ()
+    tables: Mapping[int, int] = field(default_factory=dict)
+    texts: Sequence[bytes] = (b"some words", b"1", b"")
 
     def __post_init__(self):
         self.inputs = [TensorInfo.of(i) for i in self.inputs]
@@ -143,31 +157,35 @@ class Signature:
         inputs = [replace(i, shape=s) for i, s in zip(self.inputs, shapes, strict=True)]
         return self.with_inputs(inputs)
 
-    def sample(self, more: int = 0, seed: int = 0) -> list[torch.Tensor]:
+    def sample(self, more: int = 0, seed: int = 0) -> list[torch.Tensor | np.ndarray]:
         """Inputs for a trial: the examples, or random values, with `more` in a free leading
-        size.
+        size. Strings are arrays of `bytes`.
         """
         if self.examples is not None:
-            return [
-                torch.as_tensor(np.asarray(e) if not isinstance(e, torch.Tensor) else e).detach()
-                for e in self.examples
-            ]
+            return [i.tensor(e) for i, e in zip(self.inputs, self.examples, strict=True)]
         generator = torch.Generator().manual_seed(seed)
         leading, others = self.trial
-        return [_random(info, leading + more, others, generator) for info in self.inputs]
+        return [
+            _random(info, leading + more, others, generator, self.texts[0]) for info in self.inputs
+        ]
 
     @property
     def trials(self) -> list[Signature]:
-        """The signature with each choice of sizes for a trial that its inputs leave."""
-        if self.examples is not None or not any(None in (i.shape or ()) for i in self.inputs):
+        """The signature with each choice for a trial that its inputs leave: sizes and strings."""
+        if self.examples is not None:
             return [self]
-        return [replace(self, trial=sizes) for sizes in TRIAL_SIZES]
+        free = any(None in (i.shape or ()) for i in self.inputs)
+        texts = [self.texts]
+        if any(i.dtype == "string" for i in self.inputs):
+            texts = [[text] for text in self.texts]
+        sizes = TRIAL_SIZES if free else TRIAL_SIZES[:1]
+        return [replace(self, trial=trial, texts=text) for text in texts for trial in sizes]
 
-    def check(self, tensors: Sequence[torch.Tensor]) -> None:
+    def check(self, tensors: Sequence[torch.Tensor | np.ndarray]) -> None:
         """Raises ValueError where `tensors` do not fit the declared inputs."""
         for info, tensor in zip(self.inputs, tensors, strict=True):
             fits = info.shape is None or (
-                len(info.shape) == tensor.dim()
+                len(info.shape) == tensor.ndim
                 and all(
                     want is None or want == have
                     for want, have in zip(info.shape, tensor.shape, strict=True)
@@ -179,13 +197,29 @@ class Signature:
                     f"{list(info.shape or ())}, got {dtype_name(tensor.dtype)}{list(tensor.shape)}"
                 )
 
+    def run(self, module: torch.nn.Module, inputs: Sequence) -> list:
+        """What the module answers to inputs in the form of `sample`, in the same form."""
+        from torchtf.core.arena import Arena
+
+        with Arena() as strings:
+            results = module(
+                *(strings.encode(t) if isinstance(t, np.ndarray) else t for t in inputs)
+            )
+            names = [*self.outputs, *[""] * len(self.updates)]
+            return [
+                strings.decode(t) if name in self.strings else t
+                for name, t in zip(names, results, strict=True)
+            ]
+
 
 def _random(
-    info: TensorInfo, leading: int, others: int, generator: torch.Generator
-) -> torch.Tensor:
+    info: TensorInfo, leading: int, others: int, generator: torch.Generator, text: bytes
+) -> torch.Tensor | np.ndarray:
     sizes = [
         s if s is not None else others if axis else leading for axis, s in enumerate(info.sizes)
     ]
+    if info.dtype == "string":
+        return np.full(sizes, text, object)
     dtype = info.torch_dtype
     if dtype.is_floating_point or dtype.is_complex:
         return torch.randn(sizes, generator=generator).to(dtype)

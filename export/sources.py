@@ -199,4 +199,6 @@ def _keras(model: str, name: str) -> Signature:
     import torchtf as tf
     from torchtf.saved_model import keras_function, signature_of
 
-    return signature_of(name, keras_function(tf.keras.models.load_model(model)))
+    with _reading(model):
+        loaded = tf.keras.models.load_model(model)
+    return signature_of(name, keras_function(loaded))

@@ -12,22 +12,25 @@ import functools
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from torchtf.core.tensor_bundle import BundleReader
+from torchtf.function import shipped_call
+from torchtf.lookup._tables import restored
 from torchtf.random import _draw  # noqa: F401  an operator that the programs may call
 
 from .errors import other_ranks
-from .files import write_arrays
-from .objects import Objects
+from .files import read_arrays, write_arrays
+from .objects import TABLE_PARTS, Objects
 from .signature import Signature, TensorInfo, dtype_name
 
 FOLDER = Path("assets.extra", "torch")
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass
@@ -83,7 +86,7 @@ def write(
             entries.append(
                 {"program": files[id(program)], "weights": places, "shapes": graph.shapes}
             )
-            outputs.append(_output_infos(program, signature.outputs))
+            outputs.append(_output_infos(program, signature))
         manifest.append(
             {
                 "name": signature.name,
@@ -91,9 +94,10 @@ def write(
                 "inputs": [info.to_json() for info in signature.inputs],
                 "outputs": [_in_common(infos).to_json() for infos in zip(*outputs, strict=True)],
                 "updates": list(signature.updates),
+                "tables": {str(number): i for number, i in signature.tables.items()},
             }
         )
-    write_arrays(target / "weights.npz", kept)
+    write_arrays(target / "weights.npz", kept | objects.arrays())
     count = len(signatures) - len(objects.traces())
     described = objects.to_json()
     for variable, key in zip(described["variables"], variables, strict=True):
@@ -108,14 +112,15 @@ def write(
     (target / "signatures.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-def _output_infos(program: torch.export.ExportedProgram, names) -> list[TensorInfo]:
+def _output_infos(program: torch.export.ExportedProgram, signature: Signature) -> list[TensorInfo]:
     """Names, dtypes and shapes of the outputs; sizes that depend on the inputs are None."""
     (results,) = next(n for n in program.graph.nodes if n.op == "output").args
     infos = []
-    for name, node in zip(names, results, strict=False):
+    for name, node in zip(signature.outputs, results, strict=False):
         value = node.meta["val"]
         shape = tuple(int(s) if isinstance(s, int) else None for s in value.shape)
-        infos.append(TensorInfo(name, dtype_name(value.dtype), shape))
+        dtype = "string" if name in signature.strings else dtype_name(value.dtype)
+        infos.append(TensorInfo(name, dtype, shape))
     return infos
 
 
@@ -172,11 +177,13 @@ class LoadedGraph:
     Attributes:
         shapes: those of its inputs.
         state: parameters of the program that are variables of the saved objects, by position.
+        tables: what the program looks up; it only knows their numbers.
     """
 
     program: torch.export.ExportedProgram
     shapes: Sequence[Sequence[int | None]]
     state: Mapping[str, int]
+    tables: list = field(default_factory=list)
 
     @functools.cached_property
     def module(self) -> torch.nn.Module:
@@ -202,22 +209,27 @@ class LoadedSignature:
     graphs: list[LoadedGraph]
     updates: Sequence[int] = ()
 
-    def __call__(self, *tensors: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Runs it on tensors in the order of `inputs`.
+    def __call__(self, *tensors) -> dict[str, Any]:
+        """Runs it on tensors in the order of `inputs`; strings are arrays of `bytes`.
 
         Raises:
             ValueError: for ranks that it has no graph for.
         """
         graph = self.graphs[0]
         if any(info.shape is None for info in self.inputs):
-            ranks = tuple(t.dim() for t in tensors)
+            ranks = tuple(t.ndim for t in tensors)
             known = {g.ranks: g for g in self.graphs}
             if ranks not in known:
                 raise ValueError(other_ranks(self.name, known))
             graph = known[ranks]
+        strings = [info.name for info in self.outputs if info.dtype == "string"]
+        names = [info.name for info in self.outputs]
+        signature = Signature(
+            self.name, graph.module, self.inputs, names, strings=strings, updates=self.updates
+        )
         with torch.no_grad():
-            results = graph.module(*tensors)
-        return {info.name: t for info, t in zip(self.outputs, results, strict=False)}
+            results = signature.run(graph.module, tensors)
+        return dict(zip(names, results, strict=False))
 
 
 @dataclass
@@ -225,13 +237,15 @@ class Loaded:
     """A SavedModel that this package wrote: what `write` got.
 
     `objects` is the description of the saved objects (`export.objects.Objects.to_json`), `values`
-    holds the values of their variables, `traces` the graphs of their functions.
+    holds the values of their variables, `tables` the lookup tables, `traces` the graphs of their
+    functions.
     """
 
     signatures: dict[str, LoadedSignature]
     traces: list[LoadedSignature]
     objects: dict
     values: list[torch.Tensor]
+    tables: list
 
 
 def is_own(folder: str | Path) -> bool:
@@ -264,8 +278,7 @@ def read(folder: str | Path) -> Loaded:
     if manifest["format"] != _FORMAT:
         raise ValueError(f"{str(folder)!r} was written by another version of this package")
     checkpoint = BundleReader(str(folder / "variables" / "variables"))
-    with np.load(source / "weights.npz", allow_pickle=False) as file:
-        kept = dict(file)
+    kept = read_arrays(source / "weights.npz")
     values = [
         torch.from_numpy(np.array(checkpoint.get_tensor(v["key"]))).reshape(v["shape"])
         for v in manifest["objects"]["variables"]
@@ -280,19 +293,26 @@ def read(folder: str | Path) -> Loaded:
             tensors[key] = _weight(place, like, checkpoint, kept)
         return _like(like, tensors[key])
 
-    def graph(entry: dict) -> LoadedGraph:
+    tables = [
+        restored(t, *(kept[f"table{i}/{part}"] for part in TABLE_PARTS))
+        for i, t in enumerate(manifest["objects"]["tables"])
+    ]
+
+    def graph(entry: dict, numbers: Mapping[str, int]) -> LoadedGraph:
         found = torch.export.load(source / entry["program"])
+        mine = {int(n): shipped_call.number_of(tables[i]) for n, i in numbers.items()}
+        shipped_call.renumber(found.graph_module, mine)
         for name, tensor in list(found.state_dict.items()):
             found._state_dict[name] = weight(entry["weights"][name], tensor)
         state = {n: p["state"] for n, p in entry["weights"].items() if "state" in p}
-        return LoadedGraph(found, entry["shapes"], state)
+        return LoadedGraph(found, entry["shapes"], state, [tables[i] for i in numbers.values()])
 
     def signature(entry: dict) -> LoadedSignature:
         inputs, outputs = (
             [TensorInfo.of((i["name"], i["dtype"], i["shape"])) for i in entry[part]]
             for part in ("inputs", "outputs")
         )
-        graphs = list(map(graph, entry["graphs"]))
+        graphs = [graph(g, entry["tables"]) for g in entry["graphs"]]
         return LoadedSignature(entry["name"], inputs, outputs, graphs, entry["updates"])
 
     files = manifest["objects"].get("assets", ())
@@ -302,6 +322,7 @@ def read(folder: str | Path) -> Loaded:
         list(map(signature, manifest["traces"])),
         manifest["objects"],
         values,
+        tables,
     )
 
 

@@ -97,7 +97,7 @@ def root(nodes: Sequence[dict], module: Callable, leaf: Callable) -> Any:
     Args:
         nodes: the descriptions, at least one.
         module: makes an object without attributes of its description.
-        leaf: makes a variable, asset or function of its description.
+        leaf: makes a variable, asset, table or function of its description.
     """
     made: dict[int, Any] = {}
 
@@ -112,7 +112,7 @@ def root(nodes: Sequence[dict], module: Callable, leaf: Callable) -> Any:
         if kind == "module":
             for name, child in children.items():
                 setattr(made[number], name, child)
-        elif kind in ("variable", "asset", "function"):
+        elif kind in ("variable", "asset", "table", "function"):
             made[number] = leaf(node)
         else:
             made[number] = (

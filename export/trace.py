@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
@@ -103,9 +104,12 @@ def trace(signature: Signature) -> tuple[torch.export.ExportedProgram, bool]:
         ExportError: if the model cannot be traced, or fixes a size that was declared free.
     """
     module = runnable(signature)
-    signature.trial = _trial(module, signature)
-    examples = signature.sample()
-    signature.check(examples)
+    _settle(module, signature)
+    given = signature.sample()
+    signature.check(given)
+    examples = [
+        torch.zeros(t.shape, dtype=torch.int64) if isinstance(t, np.ndarray) else t for t in given
+    ]
     # of a size 0 or 1 torch.export concludes that it is fixed
     examples = [_grown(t, info.sizes) for t, info in zip(examples, signature.inputs, strict=True)]
     free = tuple(
@@ -132,21 +136,33 @@ def trace(signature: Signature) -> tuple[torch.export.ExportedProgram, bool]:
     return program, half
 
 
-def _trial(module: torch.nn.Module, signature: Signature) -> tuple[int, int]:
-    """The first sizes for a trial that the module takes; those that it has if there are none."""
+def _settle(module, signature: Signature) -> None:
+    """Gives a signature the first sizes and strings for a trial that the module takes.
+
+    It keeps those that it has if none is taken; strings that are then cannot be made up.
+    """
     choices = signature.trials
     for choice in choices if len(choices) > 1 else ():
         with contextlib.suppress(Exception), torch.random.fork_rng(devices=[]):
             with evaluating(module), torch.no_grad():
-                module(*choice.sample())
-            return choice.trial
-    return signature.trial
+                choice.run(module, choice.sample())
+            signature.trial, signature.texts = choice.trial, choice.texts
+            return
+    if any(info.dtype == "string" for info in signature.inputs):
+        signature.sampled = False
 
 
 def _export(module, examples, free) -> torch.export.ExportedProgram:
-    return torch.export.export(
+    program = torch.export.export(
         module, tuple(examples), dynamic_shapes=free if examples else None, strict=False
     )
+    # Checks of sizes that depend on data: torch.export takes for granted that they are two or more.
+    for node in list(program.graph.nodes):
+        if node.target is torch.ops.aten._assert_scalar.default:
+            program.graph.erase_node(node)
+    program.graph.eliminate_dead_code()
+    program.graph_module.recompile()
+    return program
 
 
 def _grown(tensor: torch.Tensor, shape) -> torch.Tensor:

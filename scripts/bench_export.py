@@ -46,6 +46,11 @@ def build(tf, model: str):
             x = layers.MaxPooling2D()(x)
         x = layers.GlobalAveragePooling2D()(x)
         return keras.Model(inputs, layers.Dense(10, "softmax")(x))
+    if model in ("lstm", "gru"):  # TensorFlow converts them for a known batch size only
+        inputs = keras.Input((32,), batch_size=1, dtype="int32")
+        layer = layers.LSTM if model == "lstm" else layers.GRU
+        x = layer(64, return_sequences=True)(layers.Embedding(100, 32)(inputs))
+        return keras.Model(inputs, layers.Dense(10)(layer(64)(x)))
     if model == "transformer":
         inputs = x = keras.Input((32, 64))
         for _ in range(2):
@@ -57,7 +62,7 @@ def build(tf, model: str):
     raise ValueError(f"there is no model {model!r}")
 
 
-MODELS = ("mlp", "cnn", "mobilenetv2", "resnet50v2", "transformer")
+MODELS = ("mlp", "cnn", "mobilenetv2", "resnet50v2", "lstm", "gru", "transformer")
 
 
 def serve(side: str, model: str, folder: Path, rounds: int) -> dict:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from torchtf.core import dtypes, nest
+from torchtf.core import arena, dtypes, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec
@@ -24,10 +24,11 @@ from torchtf.core.tensor import Tensor
 from torchtf.core.variable import Variable
 from torchtf.experimental.extension_type import ExtensionType, ExtensionTypeSpec, _of
 from torchtf.framework import register_tensor_conversion_function
-from torchtf.function import ranked, staged
+from torchtf.function import ranked, shipped_call, staged
 from torchtf.function.concrete import _LEAF, ConcreteFunction
 from torchtf.function.polymorphic import Function
 from torchtf.function.trace import Capture, Traced, order_placeholders
+from torchtf.function.trial_texts import trial_texts
 from torchtf.module import Module
 from torchtf.train import _trackable
 
@@ -75,6 +76,7 @@ class Description:
         self.objects = objects.Objects()
         self._numbers: dict[int, int] = {}
         self._variables: dict[int, int] = {}
+        self._tables: dict[int, int] = {}
         self._kept: list = []  # what is known by its identity must live
         self._functions: list[tuple] = []
         self._modules: dict[int, torch.nn.Module] = {}
@@ -107,6 +109,8 @@ class Description:
         if isinstance(value, Asset):
             self.objects.assets.append(value._path)
             return kinds.Node("asset", asset=len(self.objects.assets) - 1)
+        if shipped_call.is_table(value):
+            return kinds.Node("table", table=self._place_of(value))
         if isinstance(value, (Function, ConcreteFunction)):
             node = kinds.Node("function", name=value.name)
             self._functions.append((node, value))
@@ -141,6 +145,18 @@ class Description:
                 )
             )
         return number
+
+    def _table(self, number: int) -> int:
+        """The position of a table among those of the model."""
+        return self._place_of(shipped_call.table(number))
+
+    def _place_of(self, table) -> int:
+        number = shipped_call.number_of(table)
+        if number not in self._tables:
+            self._tables[number] = len(self.objects.tables)
+            self._kept.append(table)
+            self.objects.tables.append(self._kinds.Table(**table._description()))
+        return self._tables[number]
 
     def _trace(self, concrete: ConcreteFunction):
         from export import structure
@@ -185,6 +201,7 @@ class Description:
         }
         names = {f"state_{i}": _name(owner) for i, owner in enumerate(module.owners)}
         specs = concrete._input_specs
+        results = outputs or [f"output_{i}" for i in range(len(concrete._output_specs))]
         given = nest.flatten(concrete.structured_input_signature)
         return export.Signature(
             name,
@@ -193,12 +210,16 @@ class Description:
                 (key, spec.dtype.name, _sizes(spec.shape))
                 for key, spec in zip(inputs or _distinct(s.name for s in specs), specs, strict=True)
             ],
-            outputs or [f"output_{i}" for i in range(len(concrete._output_specs))],
+            results,
             weight_names={k: v for k, v in names.items() if v},
             state=state,
             updates=updates,
             sampled=not any(map(nest.is_composite_spec, given)),
-        )
+            strings=[n for n, s in zip(results, concrete._output_specs, strict=True)
+                     if s.dtype is dtypes.string],
+            texts=trial_texts(module),
+            tables={number: self._table(number) for number in shipped_call.tables_of(module)},
+        )  # fmt: skip
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
@@ -461,6 +482,8 @@ class _Restoration:
             return self._variables[node["variable"]]
         if node["kind"] == "asset":
             return Asset(self._loaded.objects["assets"][node["asset"]])
+        if node["kind"] == "table":
+            return self._loaded.tables[node["table"]]
         return self._function(node)
 
     def _function(self, node) -> RestoredFunction:
@@ -513,9 +536,16 @@ class _Restoration:
             owner = self._constant(program.constants[target])
             captures.append(Capture(owner, nodes[name], nodes[name].meta["val"]))
         arguments = [nodes[n] for n in signature.user_inputs]
+        results = next(iter(reversed(module.graph.nodes))).args[0]
+        strings = [n for n, i in zip(arguments, entry.inputs, strict=True) if i.dtype == "string"]
+        strings += [n for n, o in zip(results, entry.outputs, strict=False) if o.dtype == "string"]
+        for node in strings:
+            arena.mark(node.meta["val"])
+        calls = list(shipped_call.calls_in(module))
+        for node in calls:
+            node.args, node.target = tuple(node.args[0]), shipped_call.call_of(node.args[1])
         order_placeholders(module.graph, [*arguments, *[c.node for c in captures]])
         module.recompile()
-        results = next(iter(reversed(module.graph.nodes))).args[0]
         traced = Traced(
             module,
             arguments=[n.meta["val"] for n in arguments],
@@ -525,6 +555,7 @@ class _Restoration:
             outer_inputs=[],
             created_variables=[],
             fake_mode=None,
+            uses_strings=bool(strings or calls),
         )
         specs = [spec_of(info) for info in entry.outputs]
         return ConcreteFunction(

@@ -637,7 +637,10 @@ def _foreign(folder: str, key: str, entry: dict) -> LoadedFunction:
                 f"the signature {key!r} of {folder!r}, which TensorFlow wrote, cannot be part of a "
                 "graph: it runs in TensorFlow. Call it eagerly (a Keras model: run_eagerly=True)."
             )
-        arrays = {name: _bytes(t.numpy()) for name, t in tensors.items()}
+        arrays = {
+            name: t._data if t.dtype is dtypes.string else np.asarray(t.numpy())
+            for name, t in tensors.items()
+        }
         with tempfile.TemporaryDirectory(prefix="saved-model-") as scratch:
             try:
                 results, _ = run_artifact(
@@ -649,18 +652,9 @@ def _foreign(folder: str, key: str, entry: dict) -> LoadedFunction:
                 if kind.endswith("Error") and hasattr(errors, kind):  # one of tf.errors
                     raise getattr(errors, kind)(None, None, message) from error
                 raise
-        return {name: convert_to_tensor(_objects(a)) for name, a in results.items()}
+        return {name: convert_to_tensor(a) for name, a in results.items()}
 
     return LoadedFunction(key, specs("inputs"), specs("outputs"), run)
-
-
-def _bytes(value) -> np.ndarray:
-    array = np.asarray(value)
-    return array.astype("S") if array.dtype == object or array.dtype.kind == "U" else array
-
-
-def _objects(array: np.ndarray) -> np.ndarray:
-    return array.astype(object) if array.dtype.kind == "S" else array
 
 
 __all__ = [

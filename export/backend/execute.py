@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from ..files import write_arrays
+from ..files import read_arrays, write_arrays
 
 _models: dict[tuple, tf.Module] = {}
 
@@ -24,19 +24,13 @@ def _load(folder: str):
     return _models[key]
 
 
-def _read(path: str) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        return dict(file)
-
-
-def _tensor(array: np.ndarray):
-    # NumPy has no fixed form of strings of any length: they travel as fixed-width bytes
-    return tf.constant(array.astype(object) if array.dtype.kind == "S" else array)
-
-
 def _array(tensor) -> np.ndarray:
     array = tensor.numpy()
-    return array.astype("S") if array.dtype == object else np.asarray(array)
+    if isinstance(array, bytes):  # of a string scalar
+        scalar = np.empty((), object)
+        scalar[()] = array
+        return scalar
+    return np.asarray(array)
 
 
 def run_saved_model(
@@ -49,7 +43,7 @@ def run_saved_model(
     if fresh:
         _models.clear()
     function = _load(folder).signatures[signature]
-    arguments = {name: _tensor(array) for name, array in _read(inputs).items()}
+    arguments = {name: tf.constant(array) for name, array in read_arrays(inputs).items()}
     results = function(**arguments)
     write_arrays(outputs, {name: _array(t) for name, t in results.items()})
     return {"seconds": _best(lambda: function(**arguments), repeat)}
@@ -67,7 +61,7 @@ def run_tflite(
     interpreter = Interpreter(model_path=file, num_threads=threads)
     runner = interpreter.get_signature_runner(signature)
     details_in, details_out = runner.get_input_details(), runner.get_output_details()
-    arrays = _read(inputs)
+    arrays = read_arrays(inputs)
     arguments = {
         name: _quantized(array, details_in[name])
         for name, array in arrays.items()

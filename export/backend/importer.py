@@ -12,11 +12,21 @@ from onnx import numpy_helper
 
 from ..extra_operators import DOMAIN
 from .operators import OPERATORS, SIZE_RULES, Node, UnsupportedOperator
-from .values import Constant, Sizes, Value, is_known
+from .values import Constant, Sizes, Value, as_strings, is_known
 from .weights import Weights
 
 _FOLD_LIMIT = 1 << 16  # bytes a folded constant may have beyond those of its operands
-_NEVER_FOLDED = {"If", "Loop", "Scan", "RandomNormalLike", "RandomUniformLike"}
+_NEVER_FOLDED = {"If", "Loop", "Scan", "HostCall", "RandomNormalLike", "RandomUniformLike"}
+# the inputs that have one type: strings among them make strings of the others
+_ALIKE = {
+    "Concat": slice(None),
+    "Equal": slice(None),
+    "Pad": slice(0, 3, 2),
+    "ScatterElements": slice(0, 3, 2),
+    "ScatterND": slice(0, 3, 2),
+    "SequenceConstruct": slice(None),
+    "Where": slice(1, 3),
+}
 
 
 class ConversionError(Exception):
@@ -32,10 +42,21 @@ class Importer:
 
     `importer(tensors)` takes the graph inputs in order and returns its outputs in logical axis
     order. `live` are variables that keep changing, by the names of their initializers: they are
-    read at each call, and nothing that depends on them is computed ahead.
+    read at each call, and nothing that depends on them is computed ahead. `tables` are the lookup
+    tables by the numbers that the graph has for them.
+
+    Strings, which torch has as integers, are strings from the inputs on; what moves tensors moves
+    them, too.
     """
 
-    def __init__(self, path: str, weights: Weights, live: dict[str, tf.Variable] | None = None):
+    def __init__(
+        self,
+        path: str,
+        weights: Weights,
+        live: dict[str, tf.Variable] | None = None,
+        tables: dict[int, Any] | None = None,
+    ):
+        self.tables = tables or {}
         self.model = onnx.load(path)
         self.weights = weights
         self.live = live or {}
@@ -60,9 +81,8 @@ class Importer:
         for info in graph.output:
             value, code = scope[info.name], info.type.tensor_type.elem_type
             tensor = value.tensor()
-            results.append(
-                tensor if tensor.dtype == self.dtype(code) else tf.cast(tensor, self.dtype(code))
-            )
+            same = tensor.dtype in (tf.string, self.dtype(code))
+            results.append(tensor if same else tf.cast(tensor, self.dtype(code)))
         return results
 
     def subgraph(self, graph, bindings: dict[str, Value]) -> list[Value]:
@@ -123,6 +143,7 @@ class Importer:
         build = OPERATORS.get(node.op) if domain in ("", "ai.onnx", DOMAIN) else None
         if build is None:
             raise UnsupportedOperator(node.op, node.name)
+        values = _of_one_type(node, values)
         given = [v for v in values if v is not None]
         if (
             node.op in SIZE_RULES
@@ -148,7 +169,7 @@ class Importer:
         with tf.init_scope():
             result = build(node, *values)
             results = result if isinstance(result, (tuple, list)) else (result,)
-            if any(isinstance(r, list) for r in results):
+            if any(r is None or isinstance(r, list) for r in results):
                 return None
             constants = []
             for r in results:
@@ -160,6 +181,15 @@ class Importer:
         if sum(c.array.nbytes for c in constants) > size_in + _FOLD_LIMIT:
             return None
         return tuple(constants)
+
+
+def _of_one_type(node: Node, values: list) -> list:
+    """The inputs of a node, with strings for those that stand for empty ones."""
+    places = range(len(values))[_ALIKE.get(node.op, slice(0))]
+    alike = [i for i in places if isinstance(values[i], Value)]
+    if not any(values[i].dtype == tf.string for i in alike):
+        return values
+    return [as_strings(v) if i in alike else v for i, v in enumerate(values)]
 
 
 def _inputs(node) -> set[str]:

@@ -8,12 +8,14 @@ import io
 import math
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from ..errors import ExportError
+from .operators.recurrent import COLLECTED
 
 
 def convert(
@@ -39,6 +41,14 @@ def convert(
     Raises:
         ExportError: when TFLite lacks an operator; names it and its layer.
     """
+    if (
+        representative is not None
+        and COLLECTED.encode() in Path(folder, "saved_model.pb").read_bytes()
+    ):
+        raise ExportError(
+            "a recurrent layer over more than 128 or a free number of steps cannot have integer "
+            "activations where the batch size is free: declare the batch size"
+        )
     converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=signatures or None)
     converter.optimizations = [tf.lite.Optimize[name] for name in optimizations]
     if supported_ops:

@@ -12,7 +12,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 from tensorflow.python.framework.extension_type import AnonymousExtensionTypeSpec
 
-from .. import structure
+from .. import objects, structure
 
 AutoTrackable = tf.__internal__.tracking.AutoTrackable
 
@@ -21,8 +21,8 @@ class Tree:
     """The objects that a description (`export.objects.Objects.to_json`) tells of.
 
     Args:
-        description: the nodes, the root first, the variables and assets.
-        values: an array for each variable, ``v<i>``.
+        description: the nodes, the root first, the variables, assets and tables.
+        values: an array for each variable, ``v<i>``, and the contents of the tables.
     """
 
     def __init__(self, description: dict, values: dict[str, np.ndarray]):
@@ -33,6 +33,10 @@ class Tree:
                 values[f"v{i}"].reshape(v["shape"]), trainable=v["trainable"], name=v["name"]
             )
             for i, v in enumerate(description["variables"])
+        ]
+        self.tables = [
+            _table(t, *(values[f"table{i}/{part}"] for part in objects.TABLE_PARTS))
+            for i, t in enumerate(description["tables"])
         ]
 
     def root(self, functions: Callable[[dict], object]):
@@ -76,6 +80,24 @@ class Tree:
         return [
             child(held, str(i)).attributes[0].checkpoint_key for i in range(len(self.variables))
         ]
+
+
+def _table(description: dict, keys, values, default, reserved):
+    """A lookup table of `tf.lookup`."""
+    types = description["key_dtype"], description["value_dtype"]
+    contents = [tf.constant(a, t) for a, t in zip((keys, values), types, strict=True)]
+    default = tf.constant(default, types[1])
+    if description["kind"] == "StaticHashTable":
+        pairs = tf.lookup.KeyValueTensorInitializer(*contents)
+        if description["file"] is not None:  # which becomes an asset
+            pairs = tf.lookup.TextFileInitializer(
+                key_dtype=types[0], value_dtype=types[1], **description["file"]
+            )
+        return tf.lookup.StaticHashTable(pairs, default)
+    kind = getattr(tf.lookup.experimental, description["kind"])
+    made = kind(*map(tf.as_dtype, types), default, *reserved.tolist())
+    made.insert(*contents)
+    return made
 
 
 def function(node: dict, implementations: list[Callable], inputs: list[list[dict]]):

@@ -7,10 +7,10 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from ..errors import ExportError, other_ranks
+from ..files import read_arrays
 from .importer import ConversionError, Importer
 from .objects import Tree, function, spec
 from .operators import UnsupportedOperator
@@ -31,12 +31,12 @@ def save(
     """Writes the SavedModel of `signatures` to `folder`.
 
     Args:
-        signatures: each with name, graphs, inputs, outputs, weight_names, state and updates.
+        signatures: each with name, graphs, inputs, outputs, weight_names, state, updates, tables.
         folder: where to.
         assets: files to copy.
         traces: the graphs of the functions among `objects`, described as signatures are.
         objects: `export.objects.Objects.to_json`.
-        values: the file with the values of the variables of `objects`.
+        values: the file with the values of the variables and tables of `objects`.
 
     Returns:
         For each of `signatures` and `traces` the variables that hold its parameters (their names
@@ -47,8 +47,8 @@ def save(
         ExportError: naming the operator and layer that TensorFlow has no form of.
     """
     weights, traces = Weights(), traces or []
-    arrays = dict(np.load(values, allow_pickle=False)) if values else {}
-    tree = Tree(objects or {"nodes": [], "variables": [], "assets": []}, arrays)
+    arrays = read_arrays(values) if values else {}
+    tree = Tree(objects or {"nodes": [], "variables": [], "assets": [], "tables": []}, arrays)
     changing = {i for s in (*signatures, *traces) for i in s["updates"]}
     origins: list[dict] = [{} for _ in (*signatures, *traces)]
     functions = {
@@ -71,6 +71,7 @@ def save(
     root = tree.root(restored)
     root._export_weights = weights.weights
     root._export_variables = tree.variables
+    root._export_tables = tree.tables
     root._export_functions = list(functions.values())
     root._export_assets = [*tree.assets, *map(tf.saved_model.Asset, assets)]
     options = tf.saved_model.SaveOptions(save_debug_info=False)
@@ -90,7 +91,8 @@ def _implementation(signature: dict, weights: Weights, origin: dict, tree: Tree,
     """
     state = {name: tree.variables[i] for name, i in signature["state"].items()}
     live = {n: state[n] for n, i in signature["state"].items() if is_live(i)}
-    importers = [Importer(g["onnx"], weights, live) for g in signature["graphs"]]
+    tables = {int(number): tree.tables[i] for number, i in signature["tables"].items()}
+    importers = [Importer(g["onnx"], weights, live, tables) for g in signature["graphs"]]
     updated = [tree.variables[i] for i in signature["updates"]]
 
     def implementation(tensors):

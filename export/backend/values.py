@@ -181,6 +181,13 @@ class Sizes(Value):
         return self.physical
 
 
+def as_strings(value: Value) -> Value:
+    """A value that is one of strings: a graph has zeros where strings are empty."""
+    if value.dtype == tf.string:
+        return value
+    return Value(tf.fill(tf.shape(value.physical), ""), value.order)
+
+
 def as_sizes(value: Value) -> list | None:
     """The elements of a shape operand as ints and scalar tensors; None if it is not known by
     element.

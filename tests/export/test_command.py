@@ -79,6 +79,7 @@ def nothing(): return 5
         ("./none/1", "files", "no SavedModel and no model file"),
         ("bad.pt2", "files", "cannot read 'bad.pt2'"),
         ("bad.pt --input x:float32:?,6", "files", "cannot read 'bad.pt'"),
+        ("bad.keras", "files", "cannot read 'bad.keras'"),
         ("factories:number --input x:float32:?,6", "usage", "is a int, no factory"),
         ("factories:nothing --input x:float32:?,6", "usage", "returns a int, no module"),
         ("factories:linear --input x:float32:?,5", "conversion", "does not take [[2, 5]]"),
@@ -93,7 +94,7 @@ def nothing(): return 5
 def test_a_mistake_is_one_line(program, tmp_path, monkeypatch, capsys, arguments, kind, message):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("bad.pt2", "bad.pt"):
+    for name in ("bad.pt2", "bad.pt", "bad.keras"):
         (tmp_path / name).write_text("x")
     (tmp_path / "factories.py").write_text(FACTORIES)
     (tmp_path / "folder").mkdir()

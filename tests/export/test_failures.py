@@ -76,12 +76,6 @@ class _Twice(nn.Module):
         return x + 1, x + 2
 
 
-def test_strings_are_refused_before_any_work(tmp_path, quiet):
-    bad = export.Signature("f", nn.ReLU(), [("text", "string", [None])], ["y"])
-    with pytest.raises(NotImplementedError, match="'text'"):
-        export.export_saved_model(bad, tmp_path / "m", options=quiet)
-
-
 def test_a_folder_that_cannot_be_written(tmp_path, quiet):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="cannot write"):

@@ -79,5 +79,22 @@ def test_free_length(tmp_path, quiet):
     for steps in (4, 9):
         x = tokens(steps)
         same(loaded(torch.from_numpy(x)).values(), model(tf.constant(x)))
-    with pytest.raises(export.ExportError, match="declare the batch size"):
-        export.convert_saved_model(tmp_path / "m", tmp_path / "m.tflite", options=quiet)
+    export.convert_saved_model(tmp_path / "m", tmp_path / "m.tflite", options=quiet)
+    run = tf.lite.Interpreter(model_path=str(tmp_path / "m.tflite")).get_signature_runner()
+    for steps in (4, 9):
+        x = tokens(steps)
+        got = run(**{signature.inputs[0].name: x})
+        same([got[name] for name in signature.outputs], model(tf.constant(x)))
+
+
+@pytest.mark.parametrize("batch_size", [None, 1])
+@pytest.mark.parametrize("layer", [L.LSTM, L.GRU])
+def test_few_operators(layer, batch_size):
+    x = tf.keras.Input((20, 4), batch_size=batch_size)
+    model = tf.keras.Model(x, layer(8)(layer(8, return_sequences=True)(x)))
+    content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    interpreter = tf.lite.Interpreter(model_content=content)
+    operators = [o["op_name"] for o in interpreter._get_ops_details()]
+    fused = layer is L.LSTM and batch_size
+    assert operators.count("UNIDIRECTIONAL_SEQUENCE_LSTM" if fused else "WHILE") == 2
+    assert len(operators) < (10 if batch_size else 25)

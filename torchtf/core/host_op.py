@@ -207,7 +207,8 @@ def host_op(
     Args:
         name: TensorFlow's name of the op.
         out: the dtypes of the results, or the parameters that hold them.
-        elementwise: whether the result has the shape of the (broadcast) arguments.
+        elementwise: whether the result has the shape of the (broadcast) arguments, perhaps with
+            axes more, which `shape` tells.
         stateful: whether the op reads or changes something outside, so that each run counts.
         shape: a function of the op's arguments that tells the sizes of its one result, None for an
             open one, or None if the rank is open; for ops whose result has a shape of its own.

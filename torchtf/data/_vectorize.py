@@ -228,7 +228,7 @@ class _Rows:
 
     def _at_once(self, inputs) -> bool:
         """Whether the call takes all rows as one array and gives the rows of its results."""
-        host = getattr(self._call, "_host", None)
+        host = getattr(self._call, "host", None)
         if host is None:
             return False
         if host.elementwise:
@@ -236,10 +236,10 @@ class _Rows:
                 has_rows or value.ndim == 0 for value, has_rows in inputs
             )
         takes_rows = _TAKE_ROWS.get(host.name)
-        return takes_rows is not None and takes_rows(self._call._template, inputs)
+        return takes_rows is not None and takes_rows(self._call.template, inputs)
 
     def _whole(self, inputs):
-        if self._call._host.elementwise:
+        if self._call.host.elementwise:
             return self._call(*[value for value, _ in inputs])
         ((value, _),) = inputs  # a vector of records, or one for each row
         columns = self._call(value.reshape(-1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 import torch
 
@@ -16,44 +18,60 @@ class HostCall(staged.Call):
     """A host op in a graph.
 
     Attributes:
-        template: the op's arguments, with a `_Slot` for each that the graph computes.
-        specs: (sizes, dtype) of each result; None for an open size.
+        host: the op.
+        template: its arguments, with a `Slot` for each that the graph computes.
+        specs: (sizes, dtype) of each result, None for an open size; None if the arguments of the
+            trace that the call becomes a part of are to tell.
+        text: that which the call was read from, if it was; see `shipped_call`.
     """
 
-    def __init__(self, host, template: list, specs: list):
+    text: str | None = None
+
+    def __init__(self, host, template: list, specs: list | None):
         self.op = host.name
         self.stateful = host.stateful
-        self._host = host
-        self._template = template
-        self._specs = specs
+        self.host = host
+        self.template = template
+        self.specs = specs
 
-    def outputs(self, under_way, inputs):
-        return [under_way.fake_like(sizes, dtype, torch.device("cpu"))
-                for sizes, dtype in self._specs]  # fmt: skip
+    @property
+    def slots(self) -> list[Slot]:
+        """The places of the inputs, in their order."""
+        return [x for x in flat_arguments(self.template) if isinstance(x, Slot)]
 
-    def run(self, *values):
+    def filled(self, values: Iterable, read: Callable = lambda slot, value: value) -> list:
+        """The arguments of the op with ``read(slot, value)`` in the place of each slot."""
         supply = iter(values)
 
         def fill(item):
             if isinstance(item, list):
                 return [fill(x) for x in item]
-            return item.read(next(supply)) if isinstance(item, _Slot) else item
+            return read(item, next(supply)) if isinstance(item, Slot) else item
 
-        result = self._host.run([fill(x) for x in self._template])
+        return [fill(x) for x in self.template]
+
+    def outputs(self, under_way, inputs):
+        specs = self.specs
+        if specs is None:
+            _, specs = results_of(self.host, self.filled(inputs))
+        return [under_way.fake_like(sizes, dtype, torch.device("cpu")) for sizes, dtype in specs]
+
+    def run(self, *values):
+        result = self.host.run(self.filled(values, Slot.read))
         if result is None:
             return []
         results = result if isinstance(result, (list, tuple)) else (result,)
         return [arena.encode(r._data) if type(r._data) is np.ndarray else r._data for r in results]
 
 
-class _Slot:
-    """The place of a computed argument."""
+class Slot:
+    """The place of a computed argument, and whether it holds strings."""
 
-    def __init__(self, fake):
-        self._strings = arena.is_handles(fake)
+    def __init__(self, strings: bool):
+        self.strings = strings
 
     def read(self, value: torch.Tensor) -> np.ndarray:
-        return arena.decode(value) if self._strings else to_numpy(value)
+        return arena.decode(value) if self.strings else to_numpy(value)
 
 
 def stage_host_op(host, arguments: list, name: str | None = None):
@@ -65,11 +83,11 @@ def stage_host_op(host, arguments: list, name: str | None = None):
             return [replace(x) for x in item]
         if is_fake(item):
             inputs.append(item)
-            return _Slot(item)
+            return Slot(arena.is_handles(item))
         return item
 
     template = [replace(x) for x in arguments]
-    multiple, specs = _results(host, arguments)
+    multiple, specs = results_of(host, arguments)
     results = staged.stage(HostCall(host, template, specs), inputs)
     tensors = [wrap(r) for r in results]
     for tensor in tensors:
@@ -77,7 +95,7 @@ def stage_host_op(host, arguments: list, name: str | None = None):
     return multiple(tensors) if multiple is not None else tensors[0]
 
 
-def _results(host, arguments):
+def results_of(host, arguments):
     """The container and the (sizes, dtype) of the results, as far as they are known."""
     container, specs = _results_by_rank(host, arguments)
     if any(map(rank_is_open, flat_arguments(arguments))):
@@ -86,7 +104,7 @@ def _results(host, arguments):
 
 
 def _results_by_rank(host, arguments):
-    """`_results`, as if the ranks of the arguments were those of their stand-ins."""
+    """`results_of`, as if the ranks of the arguments were those of their stand-ins."""
     names = [p.name for p in host.signature.parameters.values()]
     by_name = dict(zip(names, arguments, strict=True))
 

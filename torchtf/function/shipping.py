@@ -4,6 +4,7 @@
   draws from the runtime that will run it.
 * A `TensorList` (the storage of a `TensorArray`) becomes one tensor with the elements as its rows.
 * A branch or loop body shares no memory: what it takes and returns are tensors of their own.
+* A host op is one operator with the call as text (`shipped_call`); strings stay handles.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 
 from torchtf import tensor_array
-from torchtf.function import staged
+from torchtf.function import shipped_call, staged
 
 _aten = torch.ops.aten
 _FREE_DRAWS = {"uniform": _aten.rand.default, "normal": _aten.randn.default}
@@ -71,7 +72,11 @@ class _Copy:
         return next(iter(reversed(self.graph.nodes)))
 
     def _rewrite(self, node: torch.fx.Node) -> None:
-        if str(node.target) == "torchtf.philox.default":
+        text = shipped_call.shipped(node.target)
+        if text is not None:
+            node.args = (list(node.args), text)
+            node.target = torch.ops.torchtf.host_call.default
+        elif str(node.target) == "torchtf.philox.default":
             state, _, kind, shape, dtype = node.args
             if state in self._places and kind in _FREE_DRAWS:
                 node.target, node.args, node.kwargs = _FREE_DRAWS[kind], (shape,), {"dtype": dtype}
@@ -252,6 +257,8 @@ def _set(copy, node):
         _aten.eq.Tensor if isinstance(index, torch.fx.Node) else _aten.eq.Scalar, numbers, index
     )
     here = copy.call(_aten.view.default, here, [-1, *[1] * element.dim()])
+    if isinstance(value, torch.fx.Node):  # a loop's state keeps its strides
+        value = copy.call(_aten.contiguous.default, value)
     return copy.call(_aten.where.self, here, value, flow), element
 
 

@@ -6,7 +6,6 @@ Contract:
   lists of variables are those of what was tracked. Open sizes of inputs stay open.
 - `format="litert"` takes what Keras' TensorFlow backend takes: attributes of
   `tf.lite.TFLiteConverter`. The formats "onnx", "torch" and "openvino" are Keras' own for PyTorch.
-- A lookup table cannot be part of an artifact, and says so.
 - `TFSMLayer` calls an endpoint of a SavedModel. The variables that it uses are weights of the
   layer; one that TensorFlow wrote runs in TensorFlow and has none here.
 """
@@ -89,21 +88,13 @@ def __init__(self: Any) -> None:
 
 @replaces(SavedModelExportArchive, "track")
 def track(self: Any, resource: Any) -> None:
-    from torchtf.lookup import StaticVocabularyTable
-    from torchtf.lookup._tables import _Table
-
-    if isinstance(resource, (_Table, StaticVocabularyTable)):
-        raise NotImplementedError(
-            f"ExportArchive.track({resource!r}): a lookup table cannot be part of a SavedModel. "
-            "Look keys up before the model, and let the endpoint take their indices."
-        )
     if isinstance(resource, Layer):
         if not resource.built:
             raise ValueError(
                 "The layer provided has not yet been built. It must be built before export."
             )
         self._backend_track_layer(resource)
-    elif not _trackable.is_trackable(resource):  # of others, endpoints save the variables they use
+    elif not _trackable.is_trackable(resource):  # of others, endpoints save what they use
         raise ValueError(
             "Invalid resource type. Expected a Keras `Layer` or `Model` or a TensorFlow "
             f"`Trackable` object. Received object {resource} of type '{type(resource)}'. "

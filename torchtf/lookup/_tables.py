@@ -5,6 +5,7 @@ A table is a Python dict from keys to positions in a list of values; lookups are
 
 from __future__ import annotations
 
+import os
 import threading
 
 import numpy as np
@@ -24,7 +25,10 @@ def _invalid(message: str) -> errors.InvalidArgumentError:
     return errors.InvalidArgumentError(None, None, message)
 
 
-@host_op("LookupTableFindV2", out="value_dtype", elementwise=True, stateful=True)
+@host_op(
+    "LookupTableFindV2", out="value_dtype", elementwise=True, stateful=True,
+    shape=lambda keys, default, table, value_dtype: [*keys.shape, *table._value_shape],
+)  # fmt: skip
 def _find(keys: T, default: U, table, value_dtype):
     if not table._filled and not graph.state.on_trial:
         raise errors.FailedPreconditionError(None, None, "Table not initialized.")
@@ -111,9 +115,12 @@ class _Table:
         return self.lookup(keys)
 
     def _keys_array(self) -> np.ndarray:
+        return self._array_of_keys(list(self._dict))
+
+    def _array_of_keys(self, keys: list) -> np.ndarray:
         if self._key_dtype is dtypes.string:
-            return object_array(list(self._dict))
-        return np.array(list(self._dict), self._key_dtype.as_numpy_dtype)
+            return object_array(keys)
+        return np.array(keys, self._key_dtype.as_numpy_dtype)
 
     def _values_array(self) -> np.ndarray:
         rows = [self._values[i] for i in self._dict.values()]
@@ -123,6 +130,19 @@ class _Table:
             return object_array([v for r in rows for v in r], (len(rows), *self._value_shape))
         kind = self._value_dtype.as_numpy_dtype
         return np.array(rows, kind).reshape(len(rows), *self._value_shape)
+
+    def _description(self) -> dict:
+        """What `export.objects.Table` tells of a table."""
+        with self._lock:
+            return {
+                "kind": type(self).__name__,
+                "key_dtype": self._key_dtype.name,
+                "value_dtype": self._value_dtype.name,
+                "keys": self._keys_array(),
+                "values": self._values_array(),
+                "default": np.asarray(_array(self._default)),
+                "reserved": self._array_of_keys([]),
+            }
 
     def export(self, name=None) -> tuple[Tensor, Tensor]:
         """All keys and their values."""
@@ -157,6 +177,9 @@ class StaticHashTable(_Table):
         self._filled = False  # it stays so if the initializer is a placeholder, as Keras' is
         with init_scope():
             initializer.initialize(self)
+
+    def _description(self) -> dict:
+        return super()._description() | {"file": getattr(self._initializer, "_file", None)}
 
     def export(self, name=None) -> tuple[Tensor, Tensor]:
         if not self._filled:
@@ -193,6 +216,17 @@ class StaticHashTable(_Table):
             TypeError: for keys of another type.
         """
         return self._lookup(keys, self._default, name)
+
+
+def restored(description: dict, keys, values, default, reserved):
+    """The table of a `_description`."""
+    types = description["key_dtype"], description["value_dtype"]
+    if description["kind"] == "StaticHashTable":
+        return StaticHashTable(KeyValueTensorInitializer(keys, values, *types), default)
+    kind = {c.__name__: c for c in (MutableHashTable, DenseHashTable)}[description["kind"]]
+    table = kind(*types, default, *reserved)
+    table.insert(keys, values)
+    return table
 
 
 class KeyValueTensorInitializer:
@@ -320,6 +354,23 @@ class TextFileInitializer:
     def value_dtype(self) -> dtypes.DType:
         return self._value_dtype
 
+    @property
+    def _file(self) -> dict | None:
+        """The arguments of this initializer; None if the file is not there any more."""
+        from torchtf.io.gfile import local_path
+
+        path = os.path.abspath(local_path(self._filename))
+        if not os.path.exists(path):
+            return None
+        return {
+            "filename": path,
+            "key_index": self._key_index,
+            "value_index": self._value_index,
+            "vocab_size": self._vocab_size,
+            "delimiter": self._delimiter.decode(),
+            "value_index_offset": self._offset,
+        }
+
     def _pairs(self) -> tuple[list, list]:
         from torchtf.io.gfile import local_path, translated_errors
 
@@ -437,7 +488,7 @@ class StaticVocabularyTable:
 
     def size(self, name=None) -> Tensor:
         """The size of the vocabulary with the buckets, an int64 scalar."""
-        known = 0 if self._table is None else int(self._table.size())
+        known = 0 if self._table is None else len(self._table._dict)
         return wrap(torch.tensor(known + self._buckets, dtype=torch.int64))
 
     def lookup(self, keys, name=None):
@@ -465,7 +516,7 @@ class StaticVocabularyTable:
         if keys.dtype is not self._table.key_dtype:
             known = math.cast(keys, self._table.key_dtype)
         ids = self._table.lookup(known)
-        vocabulary = int(self._table.size())
+        vocabulary = len(self._table._dict)
         data = torch.where(ids._data >= 0, ids._data, hashed._data + vocabulary)
         return wrap(data)
 
@@ -611,6 +662,9 @@ class DenseHashTable(MutableHashTable):
                 if key in items:
                     raise _invalid(f"Using the {what} as a table key is not allowed")
         return keys
+
+    def _description(self) -> dict:
+        return super()._description() | {"reserved": self._array_of_keys(self._reserved)}
 
     def insert_or_assign(self, keys, values, name=None) -> None:
         """Sets the values of keys; the same as `insert`."""

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from ..values import Constant, Value, elementwise
+from ..values import Constant, Value, as_strings, elementwise
 from .registry import operator
 
 # LiteRT has kernels for exp, log, sin, cos and atan2, for none of the functions made of them here.
@@ -171,6 +171,8 @@ def cast_like(node, x, like):
 
 
 def _cast(x: Value, dtype: tf.DType) -> Value:
+    if tf.string in (x.dtype, dtype):
+        return as_strings(x)  # a graph has them as integers
     if x.dtype == dtype:
         return x
     if isinstance(x, Constant):

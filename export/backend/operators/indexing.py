@@ -141,6 +141,23 @@ def reverse_sequence(node, x, lengths):
 
 @operator("Unique")
 def unique(node, x):
-    if node.get("axis") is not None or len([o for o in node.outputs if o]) > 1:
-        raise node.unsupported("an axis, or more than the values")
-    return Value(tf.sort(tf.unique(tf.reshape(x.tensor(), [-1]))[0]))
+    """The different values in ascending order, those of strings as they come."""
+    if node.get("axis") is not None:
+        raise node.unsupported("an axis")
+    flat = tf.reshape(x.tensor(), [-1])
+    wanted = [bool(name) for name in node.outputs]
+    if flat.dtype != tf.string and not any(wanted[1:]):
+        return Value(tf.sort(tf.unique(flat)[0]))
+    values, index, counts = tf.unique_with_counts(flat, tf.int64)
+    count = tf.size(values, tf.int64)
+    order = tf.range(count) if flat.dtype == tf.string else tf.argsort(values, stable=True)
+    results = [
+        lambda: tf.gather(values, order),
+        lambda: tf.gather(
+            tf.math.unsorted_segment_min(tf.range(tf.size(flat, tf.int64)), index, count), order
+        ),
+        lambda: tf.gather(tf.math.invert_permutation(order), index),
+        lambda: tf.gather(counts, order),
+    ]
+    made = zip(wanted, results, strict=False)
+    return tuple(Value(result()) if is_wanted else None for is_wanted, result in made)

@@ -18,7 +18,8 @@ from .registry import operator
 _FUNCTIONS = {"Sigmoid": tf.sigmoid, "Tanh": tf.tanh, "Relu": tf.nn.relu}
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _DEFAULT = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
-_UNROLLED = 128  # steps: LiteRT cannot lower a loop that collects tensors of an unknown batch size
+_FEW = 128  # steps
+COLLECTED = "collected_steps"  # operations whose results TensorFlow's converter quantizes wrongly
 _numbers = itertools.count()
 
 
@@ -62,26 +63,29 @@ def recurrent(node, x, w, r, b=None, lengths=None, h0=None, c0=None, peepholes=N
             )
         else:
             sequence_out, finals = _loop(
-                cell, sequence, states, kernel(None), recurrent_kernel(None), bias(None), steps
-            )
-        if backwards:
+                cell, sequence, states, kernel(None), recurrent_kernel(None), bias(None), steps,
+                collect=bool(node.outputs[0]),
+            )  # fmt: skip
+        if backwards and sequence_out is not None:
             sequence_out = _reverse(sequence_out, steps)
         outputs.append(sequence_out)
         last_h.append(finals[0])
         last_c.append(finals[-1])
-    # outputs (batch, time, features) -> Y (time, directions, batch, features)
-    y = (
-        Value(tf.stack(outputs, 1), (2, 1, 0, 3))
-        if batch_axis == 1
-        else Value(tf.stack(outputs, 2))
-    )
     states_axis = 0 if batch_axis == 1 else 1
+
+    def y():
+        """(batch, time, features) of each direction as (time, directions, batch, features)."""
+        if batch_axis == 1:
+            return Value(tf.stack(outputs, 1), (2, 1, 0, 3))
+        return Value(tf.stack(outputs, 2))
+
     results = [
         y,
         lambda: Value(tf.stack(last_h, states_axis)),
         lambda: Value(tf.stack(last_c, states_axis)),
     ]
-    return tuple(r() if callable(r) else r for r in results[: len(node.outputs)])
+    wanted = zip(node.outputs, results, strict=False)
+    return tuple(result() if name else None for name, result in wanted)
 
 
 def _pick(value, d: int):
@@ -160,8 +164,11 @@ def _cell(kind: str, hidden: int, functions, linear_before_reset: bool):
     return {"LSTM": lstm, "GRU": gru, "RNN": rnn}[kind]
 
 
-def _loop(cell, inputs, states, w, r, b, lengths=None):
-    """Runs a cell along axis 1 of (batch, time, features)."""
+def _loop(cell, inputs, states, w, r, b, lengths=None, collect: bool = True):
+    """Runs a cell along axis 1 of (batch, time, features): all outputs, and the final states.
+
+    Where `collect` is False, there is None for the outputs.
+    """
     projected = tf.transpose(tf.matmul(inputs, w), [1, 0, 2])
 
     def step(t, states):
@@ -172,26 +179,54 @@ def _loop(cell, inputs, states, w, r, b, lengths=None):
         shown = tf.where(alive, new[0], tf.zeros_like(new[0]))
         return shown, [tf.where(alive, n, o) for n, o in zip(new, states, strict=True)]
 
-    count = inputs.shape[1]
-    if count is not None and count <= _UNROLLED:
-        shown = []
-        for t in range(count):
-            out, states = step(t, states)
-            shown.append(out)
-        return tf.stack(shown, 1), states
-    steps = tf.shape(projected)[0]
-    outputs = tf.TensorArray(states[0].dtype, size=steps, element_shape=states[0].shape)
+    count, hidden = inputs.shape[1], states[0].shape[-1]
+    steps = tf.shape(projected)[0] if count is None else count
+    kept, keep, sequence_of = _collector(states[0], inputs.shape[0], count, steps)
 
-    def body(t, outputs, *states):
+    def body(t, kept, *states):
         shown, new = step(t, list(states))
-        return (t + 1, outputs.write(t, shown), *new)
+        return (t + 1, keep(kept, t, shown) if collect else kept, *new)
 
-    _, outputs, *finals = tf.while_loop(
-        lambda t, *_: t < steps, body, [tf.constant(0), outputs, *states]
+    _, kept, *finals = tf.while_loop(
+        lambda t, *_: t < steps, body, [tf.constant(0), kept if collect else 0, *states]
     )
-    sequence = tf.transpose(outputs.stack(), [1, 0, 2])
-    sequence.set_shape([*inputs.shape[:2], states[0].shape[-1]])
+    if not collect:
+        return None, finals
+    sequence = sequence_of(kept)
+    sequence.set_shape([*inputs.shape[:2], hidden])
     return sequence, finals
+
+
+def _collector(state, batch: int | None, count: int | None, steps):
+    """How a loop collects (batch, features) into (batch, time, features).
+
+    LiteRT has no list of tensors of an unknown size, so an unknown batch is written to a tensor: by
+    choice among all steps, which is cheaper there as long as these are few, or by a scatter.
+
+    Returns:
+        What is carried at first, ``keep(carried, t, tensor)``, and what makes the sequence of it.
+    """
+    rows, hidden = tf.shape(state)[0] if batch is None else batch, state.shape[-1]
+    if count is not None and count <= _FEW:
+        numbers = tf.range(count)[:, None]
+        return (
+            tf.zeros([rows, count, hidden], state.dtype),
+            lambda kept, t, shown: tf.where(tf.equal(numbers, t), shown[:, None], kept),
+            lambda kept: kept,
+        )
+    if batch is None:
+        return (
+            tf.zeros([steps, rows, hidden], state.dtype),
+            lambda kept, t, shown: tf.tensor_scatter_nd_update(
+                kept, [[t]], shown[None], name=COLLECTED
+            ),
+            lambda kept: tf.transpose(kept, [1, 0, 2]),
+        )
+    return (
+        tf.TensorArray(state.dtype, size=steps, element_shape=state.shape),
+        lambda kept, t, shown: kept.write(t, shown),
+        lambda kept: tf.transpose(kept.stack(), [1, 0, 2]),
+    )
 
 
 def _fused_lstm(inputs, states, kernel, recurrent_kernel, bias):

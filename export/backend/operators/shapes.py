@@ -421,3 +421,10 @@ def size_product(node, x, axes=None):
     for element in x.elements:
         total = total * element
     return x.like([total], not node.get("keepdims", 1))
+
+
+@operator("RepeatInterleave")
+def repeat_interleave(node, repeats):
+    """Each index as often as `repeats` says."""
+    counts = repeats.tensor()
+    return Value(tf.repeat(tf.range(tf.size(counts, counts.dtype)), counts))
