@@ -5,8 +5,6 @@ loaded in the same process.
 from __future__ import annotations
 
 import importlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ import pytest
 import torchtf as tf
 from torchtf.core import proto_types
 from torchtf.serving import _config
-from torchtf.tensorflow_serving import apis, config
 
 _MODULES = [
     *(f"apis.{name}" for name in (
@@ -92,13 +89,3 @@ def test_batching_parameters_are_those_of_the_documentation():
         7: "pad_variable_length_inputs", 8: "enable_large_batch_splitting",
         9: "max_execution_batch_size",
     }  # fmt: skip
-
-
-def test_torchtf_loads_none_of_it():
-    code = (
-        "import sys, torchtf; torchtf.saved_model; "
-        "print([m for m in sys.modules if 'serving' in m or m in ('http.server', 'grpc')])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-    assert apis.__doc__ and config.__doc__

@@ -326,6 +326,36 @@ def test_batching_joins_concurrent_requests(start, models, tmp_path):
         ]  # fmt: skip
 
 
+def test_a_request_that_takes_too_long_is_given_up(start, models, tmp_path):
+    file = tmp_path / "batching.config"
+    file.write_text("batch_timeout_micros { value: 60000000 }")
+    call = start(
+        model_base_path=str(models), enable_batching=True, batching_parameters_file=str(file),
+        rest_api_timeout_in_ms=10,
+    )  # fmt: skip
+    status, reply = call(PREDICT, {"instances": [ROW]})
+    assert status == 504 and "Timed out" in reply["error"]
+
+
+def test_a_changed_configuration_file_is_followed(start, models, tmp_path):
+    file = tmp_path / "models.config"
+    text = (
+        "model_config_list { config { name: '%s' base_path: '%s' model_platform: 'tensorflow' } }"
+    )
+    file.write_text(text % ("m", models))
+    call = start(model_config_file=str(file), model_config_file_poll_wait_seconds=0.01)
+    assert call("/v1/models/other")[0] == 404
+    file.write_text("model_config_list { nonsense }")  # changes nothing
+    new = tmp_path / "new.config"
+    new.write_text(text % ("other", models))
+    new.rename(file)
+    while call("/v1/models/other")[0] != 200 or call.states("other") != {2: "AVAILABLE"}:
+        threading.Event().wait(0.01)
+    while call.states()[2] != "END":
+        threading.Event().wait(0.01)
+    assert call("/v1/models/other:predict", {"instances": [ROW]}) == (200, {"predictions": TWICE})
+
+
 @pytest.mark.parametrize(
     ("flags", "files", "named"),
     [

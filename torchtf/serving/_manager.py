@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from torchtf.core import errors
 from torchtf.serving import _config
@@ -57,8 +58,15 @@ class Version:
 
 @dataclass
 class _Model:
-    config: object
+    config: Any  # a `ModelConfig`; None if the model is not to be served any more
     versions: dict[int, Version] = field(default_factory=dict)
+    warning: str = ""  # what the last look had to say
+
+    def warn(self, text: str) -> None:
+        """Logs a warning, once as long as it stays the same."""
+        if text and text != self.warning:
+            _log.warning("%s", text)
+        self.warning = text
 
     def available(self) -> list[Version]:
         return [v for _, v in sorted(self.versions.items()) if v.state is State.AVAILABLE]
@@ -183,10 +191,9 @@ class Manager:
         try:
             entries = os.listdir(config.base_path)
         except OSError as error:
-            _log.warning(
-                "Could not find base path %s for servable %s: %s",
-                config.base_path, name, error.strerror,
-            )  # fmt: skip
+            model.warn(
+                f"Could not find base path {config.base_path} for servable {name}: {error.strerror}"
+            )
             return None
         found = {}
         for entry in sorted(entries):
@@ -196,17 +203,20 @@ class Manager:
         choice = policy.WhichOneof("policy_choice")
         if choice == "specific":
             wanted = set(policy.specific.versions)
-            for number in sorted(wanted - found.keys() - model.versions.keys()):
-                _log.warning("Version %d of %s was not found in %s", number, name, config.base_path)
         elif choice == "all":
             wanted = set(found)
         else:
             wanted = set(sorted(found)[-max(policy.latest.num_versions, 1) :])
-        if not wanted & found.keys() and not model.versions:
-            _log.warning(
-                "No versions of servable %s found under base path %s. Its folders must be named "
-                "by numbers, such as '/1/'", name, config.base_path,
-            )  # fmt: skip
+        missing = sorted(wanted - found.keys())
+        if missing:
+            model.warn(f"Versions {missing} of servable {name} are not in {config.base_path}")
+        elif not found:
+            model.warn(
+                f"No versions of servable {name} found under base path {config.base_path}. Its "
+                "folders must be named by numbers, such as '/1/'"
+            )
+        else:
+            model.warn("")
         return {number: found[number] for number in sorted(wanted & found.keys())}
 
     def _load(self, name: str, model: _Model, aspired: dict[int, str], at_once: bool) -> None:
