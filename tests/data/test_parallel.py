@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -22,20 +21,6 @@ def values(dataset) -> list:
     return [x.tolist() if hasattr(x, "tolist") else x for x in dataset.as_numpy_iterator()]
 
 
-def waits(n: int, seconds: float = 0.03):
-    """A function of i that gives a dataset of n numbers, each of which takes a while."""
-
-    def make(i):
-        def numbers(i):
-            for k in range(n):
-                time.sleep(seconds)
-                yield 10 * i + k
-
-        return D.from_generator(numbers, args=(i,), output_signature=tf.TensorSpec([], tf.int64))
-
-    return tf.autograph.experimental.do_not_convert(make)
-
-
 # -- interleave
 
 
@@ -50,13 +35,17 @@ def test_parallel_interleave_keeps_tensorflows_order(cycle, block, calls):
 
 
 def test_parallel_interleave_reads_its_inputs_at_the_same_time():
-    def seconds(calls):
-        dataset = D.range(6).interleave(waits(3), cycle_length=6, num_parallel_calls=calls)
-        began = time.monotonic()
-        assert sorted(values(dataset)) == [10 * i + k for i in range(6) for k in range(3)]
-        return time.monotonic() - began
+    two = threading.Barrier(2)
 
-    assert seconds(tf.data.AUTOTUNE) < 0.7 * seconds(None)
+    def numbers(i):
+        two.wait(60)  # raises unless another input is read meanwhile
+        yield from (10 * i, 10 * i + 1)
+
+    make = tf.autograph.experimental.do_not_convert(
+        lambda i: D.from_generator(numbers, args=(i,), output_signature=tf.TensorSpec([], tf.int64))
+    )
+    dataset = D.range(6).interleave(make, cycle_length=6, num_parallel_calls=tf.data.AUTOTUNE)
+    assert sorted(values(dataset)) == [10 * i + k for i in range(6) for k in range(2)]
 
 
 def test_an_interleave_that_may_reorder_does_not_wait_for_a_slow_input():
@@ -64,7 +53,7 @@ def test_an_interleave_that_may_reorder_does_not_wait_for_a_slow_input():
 
     def numbers(i):
         if i == 0:
-            go.wait(20)
+            go.wait(60)
         yield from (i, i)
 
     make = tf.autograph.experimental.do_not_convert(
@@ -97,7 +86,7 @@ def test_unordered_map_gives_what_is_ready_first():
 
     def slow_first(x):
         if x == 0:
-            first.wait(20)
+            first.wait(60)
         elif x == 3:
             first.set()
         return x
@@ -249,20 +238,19 @@ dataset = tf.data.Dataset.range(10**6).map(
     lambda x: tf.numpy_function(slow, [x], tf.int64, stateful=False), num_parallel_calls=2)
 dataset = dataset.prefetch(2)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
-threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
 try:
     for _ in dataset:
-        pass
+        if timer.ident is None:
+            timer.start()
 except KeyboardInterrupt:
     print("interrupted", *_processes.pool.pids)
 """
 
 
 def test_ctrl_c_ends_the_program_and_its_workers(run_python):
-    began = time.monotonic()
-    words = run_python(INTERRUPTED).split()
+    words = run_python(INTERRUPTED).split()  # it has a time limit
     assert words[0] == "interrupted" and len(words) > 1
-    assert time.monotonic() - began < 60
     for number in words[1:]:
         with pytest.raises(ProcessLookupError):
             os.kill(int(number), 0)
