@@ -13,7 +13,6 @@ class AbsentError(AttributeError, NotImplementedError):
 
 
 _SESSIONS = "it belongs to TF 1 graphs and sessions; eager code and tf.function replace them"
-_DTENSOR = "use torch.distributed.tensor on x.torch() for sharded tensors"
 _PREEMPTION = "use torchrun --max-restarts with tf.keras.callbacks.BackupAndRestore"
 _CPP = "C++ ops of TensorFlow do not run here; register ops with torch.library"
 
@@ -31,11 +30,10 @@ REASONS = {
     "distribute.experimental.PreemptionWatcher": _PREEMPTION,
     "distribute.experimental.TerminationConfig": _PREEMPTION,
     "distribute.experimental.rpc": "use torch.distributed.rpc",
-    "dtensor": _DTENSOR,
+    "dtensor": "its public part is tf.experimental.dtensor",
     "estimator": "it left TensorFlow with version 2.16; use Keras",
     "experimental.DynamicRaggedShape": "bounding_shape and row_lengths of a RaggedTensor tell it",
     "experimental.StructuredTensor": "use a dict of ragged tensors",
-    "experimental.dtensor": _DTENSOR,
     "experimental.register_filesystem_plugin": "use fsspec, or Python files",
     "experimental.tensorrt": "use Torch-TensorRT on the exported module",
     "flags": "it left TensorFlow with version 2; use absl.flags",

@@ -80,12 +80,32 @@ _CLUSTER: Messages = {
     },
 }
 
+_DTENSOR: Messages = {
+    "ShardingSpec": {2: ("sharding_spec", "string")},
+    "MeshDimensionProto": {1: ("name", "string"), 2: ("size", "int64")},
+    "MeshProto": {
+        1: ("mesh_dimensions", "*MeshDimensionProto"),
+        2: ("global_device_ids", "*int64"),
+        3: ("name", "string"),
+        4: ("local_device_ids", "*int64"),
+        5: ("local_devices", "*string"),
+        6: ("global_devices", "*string"),
+        7: ("use_xla_spmd", "bool"),
+        8: ("single_device", "string"),
+    },
+    "LayoutProto": {
+        1: ("sharding_specs", "*ShardingSpec"),
+        2: ("mesh_config", "MeshProto"),
+        3: ("type", "int32"),
+    },
+}
+
 _classes: dict[str, Any] = {}
 DESCRIPTOR = define(
     __name__,
     _classes,
     "torchtf.tensorflow",
-    {**_EXAMPLE, **_CHECKPOINT, **_CLUSTER, **_OTHERS},
+    {**_EXAMPLE, **_CHECKPOINT, **_CLUSTER, **_DTENSOR, **_OTHERS},
 )
 
 BytesList = _classes["BytesList"]
@@ -106,3 +126,5 @@ ServerDef = _classes["ServerDef"]
 SerializedDType = _classes["SerializedDType"]
 FingerprintDef: Any = _classes["FingerprintDef"]
 SaveSliceInfoDef: Any = _classes["SaveSliceInfoDef"]
+LayoutProto: Any = _classes["LayoutProto"]
+MeshProto: Any = _classes["MeshProto"]

@@ -5,6 +5,8 @@
   `tf.string`, which torch cannot store.
 * It goes wherever a torch tensor goes: `__class__` reports `torch.Tensor`, `__torch_function__`
   unwraps, and `Tensor.torch()` gives the tensor itself, without a copy.
+* A subclass of `torch.Tensor` may say how it appears: `_tf_text()`, `_tf_device`,
+  and `_tf_check_readable()`, which raises if a program may not read its values.
 * Python operators are bound by `torchtf.operators`, since their ops live in public modules.
 """
 
@@ -21,6 +23,8 @@ _GRAPH_ONLY = {"name", "op", "graph"}
 _NUMPY_BEHAVIOR = {
     "T", "astype", "ravel", "transpose", "reshape", "clip", "size", "tolist", "data",
 }  # fmt: skip
+
+_READABLE = frozenset((torch.Tensor, np.ndarray))
 
 _OPERATORS = """
 abs add and div eq floordiv ge getitem gt invert le lt matmul mod mul ne neg or pow radd rand rdiv
@@ -68,6 +72,8 @@ class Tensor:
         if type(self._data) is np.ndarray:
             return "/job:localhost/replica:0/task:0/device:CPU:0"
         device = self._data.device
+        if hasattr(self._data, "_tf_device"):
+            return self._data._tf_device
         kind = "GPU" if device.type == "cuda" else device.type.upper()
         index = getattr(self._data, "_logical_index", device.index or 0)
         return f"/job:localhost/replica:0/task:0/device:{kind}:{index}"
@@ -122,14 +128,17 @@ class Tensor:
 
     def numpy(self):
         """A copy as a NumPy array, or as a NumPy scalar when there are no dimensions."""
-        array = to_numpy(self._data)
+        array = self._numpy()
         return array[()] if array.ndim == 0 else array.copy()
 
     def _numpy(self):
-        return to_numpy(self._data)
+        data = self._data
+        if type(data) not in _READABLE and hasattr(data, "_tf_check_readable"):
+            data._tf_check_readable()
+        return to_numpy(data)
 
     def __array__(self, dtype=None, copy=None):
-        array = to_numpy(self._data)
+        array = self._numpy()
         if dtype is not None and array.dtype != dtype:
             return array.astype(dtype)
         if copy:
@@ -151,7 +160,7 @@ class Tensor:
         return wrap(self._data.to(f"cuda:{gpu_index}"))
 
     def __bool__(self):
-        return bool(to_numpy(self._data))
+        return bool(self._numpy())
 
     def __int__(self):
         return int(self._scalar())
@@ -191,12 +200,19 @@ class Tensor:
         return self.numpy().__format__(spec)
 
     def __repr__(self):
-        return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, numpy={self._text(True)}>"
+        return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, {self._assigned()}>"
 
     def __str__(self):
         return f"tf.Tensor({self._text(False)}, shape={self.shape}, dtype={self.dtype.name})"
 
+    def _assigned(self) -> str:
+        """What a representation says of the values."""
+        name = "value" if hasattr(self._data, "_tf_text") else "numpy"
+        return f"{name}={self._text(True)}"
+
     def _text(self, is_repr: bool) -> str:
+        if hasattr(self._data, "_tf_text"):
+            return self._data._tf_text()
         value = self.numpy()
         if is_repr:
             text = repr(value.item() if isinstance(value, np.generic) else value)

@@ -165,6 +165,9 @@ class Variable(metaclass=_Creation):
     def _trace_set(self, value) -> None:
         self._value = value
 
+    def _checkpoint_value(self):
+        return self._value
+
     def _tape_value(self):
         trace = graph.state.trace
         return self._value if trace is None else trace.read(self)
@@ -428,7 +431,7 @@ class Variable(metaclass=_Creation):
         head = f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}"
         if graph.state.trace is not None:
             return head + ">"
-        return f"{head}, numpy={Tensor(self._value)._text(True)}>"
+        return f"{head}, {Tensor(self._value)._assigned()}>"
 
     __str__ = __repr__
 

@@ -29,7 +29,7 @@ _NAMES = {
     }.items()
     for name in names.split()
 }
-_MODULES = ("dlpack", "extension_type", "numpy")
+_MODULES = ("dlpack", "dtensor", "extension_type", "numpy")
 
 
 def __getattr__(name):

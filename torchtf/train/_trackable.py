@@ -123,7 +123,8 @@ def alias(value, name: str):
 def values(value) -> dict[str, np.ndarray]:
     """What an object itself stores, as arrays by attribute name."""
     if is_variable(value):
-        array = _array(value._trace_get())
+        stored = getattr(value, "_checkpoint_value", value._trace_get)
+        array = _array(stored())
         if _counts_steps(value) and array.dtype == np.int32:
             array = array.astype(np.int64)
         return {VARIABLE_VALUE: array}
