@@ -271,6 +271,97 @@ def sizes_reach_keras():
     yield model.fit(x, x[:, :2], batch_size=2, epochs=2, shuffle=False, verbose=0).history
 
 
+@program
+def sparse_inputs():
+    x = np.arange(12, dtype="float32").reshape(4, 3) / 10
+    y = np.array([[0.0], [1.0], [0.0], [1.0]], "float32")
+    s = tf.sparse.from_dense(x)
+
+    def model():
+        m = keras.Sequential(
+            [keras.Input((3,), sparse=True), layers.Dense(1, kernel_initializer="ones")])
+        m.compile("sgd", "mse", run_eagerly=EAGER)
+        return m
+
+    def dense(t):
+        is_sparse = isinstance(t, tf.SparseTensor)
+        return [is_sparse, tf.sparse.to_dense(t) if is_sparse else t]
+
+    class Users(layers.Layer):
+        def call(self, inputs):
+            return tf.sparse.sparse_dense_matmul(inputs, tf.ones((3, 2)))
+
+    m = model()
+    yield [m.inputs[0].sparse, dense(m(s)), m.predict(s, verbose=0)]
+    yield m.fit(s, y, validation_split=0.5, batch_size=1, shuffle=False, verbose=0).history
+    yield [m.evaluate(s, y, verbose=0), model().train_on_batch(s, y), model().predict_on_batch(s)]
+    rows = tf.data.Dataset.from_tensor_slices((s, y)).batch(3)
+    yield model().fit(rows, epochs=2, verbose=0).history
+    a, b = keras.Input((3,), sparse=True), keras.Input((3,))
+    ones = layers.Dense(2, kernel_initializer="ones")
+    both = keras.Model([a, b], [layers.Concatenate()([a, b]), ones(a)])
+    yield [dense(t) for t in both([s, tf.constant(x)])]
+    yield dense(Users()(s))
+    table = layers.Embedding(4, 2, embeddings_initializer="ones")
+    yield dense(table(tf.sparse.from_dense([[1, 0], [2, 3]])))
+    m.save("sparse.keras")
+    yield dense(keras.models.load_model("sparse.keras")(s))
+    encoded = layers.CategoryEncoding(4, sparse=True)(tf.constant([[1, 2]]))
+    yield [dense(t) for t in (
+        encoded,
+        layers.Dense(2, kernel_initializer="ones")(encoded),
+        layers.CategoryEncoding(4, output_mode="count", sparse=True)(tf.constant([[1, 1]])),
+        layers.Discretization([1.0, 2.0], output_mode="one_hot", sparse=True)(tf.constant([1.5])),
+        layers.Hashing(3, output_mode="one_hot", sparse=True)(tf.constant(["a"])),
+        layers.StringLookup(vocabulary=["a"], output_mode="multi_hot", sparse=True)(
+            tf.constant([["a"]])),
+        keras.ops.one_hot(tf.constant([1]), 3, sparse=True),
+        keras.ops.multi_hot(tf.constant([[1, 2]]), 3, sparse=True),
+    )]
+
+
+@program
+def functions_of_the_backend():
+    K = keras.backend
+    random = np.random.default_rng(0)
+    scores = np.abs(random.normal(size=(2, 4, 4))).astype("float32")
+    lengths, two = np.array([[4], [3]]), tf.constant([[1.0, 2.0], [3.0, 4.0]])
+    yield K.ctc_batch_cost(np.array([[1, 2], [0, 1]]), scores, lengths, np.array([[2], [1]]))
+    decoded, odds = K.ctc_decode(scores, np.array([4, 3]), greedy=False)
+    yield [decoded[0], odds]
+    yield tf.function(lambda x: K.gradients(x * x, [x]))(tf.constant(3.0))
+    yield [K.switch(tf.constant(True), tf.constant(1), tf.constant(2)),
+           K.switch(tf.constant([True, False]), tf.constant([1, 2]), tf.constant([3, 4]))]
+    def step(x, states):
+        return x + states[0], [x + states[0]]
+    steps, start = tf.ones((1, 3, 2)), [tf.zeros((1, 2))]
+    yield [K.rnn(step, steps, start), K.rnn(step, steps, start, unroll=True, go_backwards=True),
+           K.rnn(step, steps, start, mask=tf.constant([[True, False, True]]))]
+    yield [K.map_fn(lambda v: v * 2, two), K.foldl(lambda a, b: a + b, two),
+           K.foldr(lambda a, b: a - b, two), K.gather(two, [1]),
+           K.in_top_k(two, tf.constant([1, 0]), 1)]
+    image = tf.reshape(tf.range(32.0), (1, 4, 4, 2))
+    yield [K.conv2d(image, tf.ones((2, 2, 2, 1)), strides=(2, 2), padding="same"),
+           K.conv2d(image, tf.ones((2, 2, 2, 1)), dilation_rate=(2, 2)),
+           K.pool2d(image, (2, 2), pool_mode="avg"), K.pool2d(image, (2, 2), padding="same")]
+    yield [K.spatial_2d_padding(image), K.concatenate([tf.sparse.from_dense(two)] * 2).values]
+    variable = tf.Variable(1.0)
+    yield [K.update(variable, 2.0), K.update_add(variable, 1.0), K.update_sub(variable, 0.5)]
+    yield [K.random_normal_variable((2, 3), 0.0, 1.0).shape.as_list(), keras.__version__]
+    yield keras.ops.image.gaussian_blur(image, (3, 5), (1.0, 2.0))
+    top = keras.ops.top_k(two, 1)
+    yield [top.values, top.indices, top.indices.dtype.name, keras.optimizers.Adam().iterations.dtype]
+    blurs = layers.RandomGaussianBlur(1.0, kernel_size=3, sigma=(0.5, 0.5), seed=1)
+    model = keras.Sequential([keras.Input((4, 4, 2)), blurs, layers.Flatten(),
+                              layers.Dense(1, kernel_initializer="ones")])
+    model.compile("sgd", "mse", run_eagerly=EAGER)
+    yield model.fit(image / 40, tf.ones((1, 1)), epochs=2, verbose=0).history
+    try:
+        keras.Variable(np.zeros((2, 2))).assign(np.zeros(3))
+    except ValueError as error:
+        yield str(error).partition(" Target")[0]
+
+
 results = {name: list(map(plain, f())) for name, f in PROGRAMS.items()}
 assert EAGER or not any(m.split(".")[0] == "tensorflow" for m in sys.modules)
 print("RESULT", json.dumps(results))
@@ -302,6 +393,7 @@ def assert_same(got, want):
     [
         "text_classification", "structured_data", "preprocessing_layers", "masked_recurrent_layers",
         "losses_of_activations", "text_generation", "positions_in_a_loop", "sizes_reach_keras",
+        "sparse_inputs", "functions_of_the_backend",
     ],
 )  # fmt: skip
 def test_same_values(results, name):

@@ -10,10 +10,10 @@ Raises:
 
 from __future__ import annotations
 
-import importlib
-import sys
+import importlib as _importlib
+import sys as _sys
 
-from torchtf._keras_import import torch_backend
+from torchtf._keras_import import torch_backend as _torch_backend
 
 
 def _import_keras() -> None:
@@ -21,7 +21,7 @@ def _import_keras() -> None:
 
     The choice is made for this process only: a child may want to run Keras on TensorFlow.
     """
-    loaded = sys.modules.get("keras")
+    loaded = _sys.modules.get("keras")
     if loaded is not None:
         backend = loaded.config.backend()
         if backend != "torch":
@@ -31,8 +31,8 @@ def _import_keras() -> None:
                 'before keras, or set the environment variable KERAS_BACKEND to "torch".'
             )
         return
-    with torch_backend():
-        importlib.import_module("keras")
+    with _torch_backend():
+        _importlib.import_module("keras")
 
 
 _import_keras()
@@ -40,7 +40,9 @@ _import_keras()
 # The order matters: replacements first, then the boundary, which adopts what is in place.
 for _name in (
     "_tensorflow",
+    "_backend",
     "_core",
+    "_sparse",
     "_strings",
     "_variable",
     "_calls",
@@ -66,6 +68,6 @@ for _name in (
     "_boundary",
     "_symbolic",
 ):
-    importlib.import_module(f"{__name__}.{_name}")
+    _importlib.import_module(f"{__name__}.{_name}")
 
-importlib.import_module(f"{__name__}._namespace").build()
+_importlib.import_module(f"{__name__}._namespace").build()

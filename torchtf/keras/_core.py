@@ -15,7 +15,9 @@ from typing import Any
 
 import torch
 from keras.src import tree
+from keras.src.backend.common import dtypes
 from keras.src.backend.torch import core
+from keras.src.backend.torch import math as keras_math
 from keras.src.backend.torch import numpy as keras_numpy
 from keras.src.backend.torch.core import Variable, get_device, to_torch_dtype
 
@@ -25,6 +27,7 @@ from torchtf.core.variable import Variable as TFVariable
 from torchtf.keras import _side
 from torchtf.keras._patch import own_attribute, replaces, use_everywhere
 from torchtf.keras._trace import tracing
+from torchtf.math._segments import TopKV2
 
 _convert_to_tensor = own_attribute(core, "convert_to_tensor")
 _device = functools.cache(torch.device)
@@ -83,6 +86,22 @@ def convert_to_numpy(x: Any) -> Any:
 
 use_everywhere(convert_to_tensor)
 use_everywhere(convert_to_numpy)
+
+# ---- integers -----------------------------------------------------------------------------------
+
+for _python_type in (int, "int"):  # TensorFlow's; elsewhere Keras takes int32
+    own_attribute(dtypes, "PYTHON_DTYPES_MAP")[_python_type] = "int64"
+
+_top_k = own_attribute(keras_math, "top_k")
+
+
+@replaces(keras_math, "top_k")
+def top_k(x: Any, k: Any, sorted: bool = True) -> TopKV2:
+    values, indices = _top_k(x, k, sorted)
+    return TopKV2(values, indices.to(torch.int32))
+
+
+# ---- shapes -------------------------------------------------------------------------------------
 
 
 def _of_any_shape(make: Callable[..., Any], position: int) -> Callable[..., Any]:

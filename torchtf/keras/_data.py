@@ -77,7 +77,8 @@ class DatasetAdapter(DataAdapter):
         """A batch of symbolic Keras tensors."""
 
         def symbolic(spec: Any) -> Any:
-            return backend.KerasTensor(tuple(spec.shape), spec.dtype.name)
+            sparse = type(spec).__name__ == "SparseTensorSpec"
+            return backend.KerasTensor(tuple(spec.shape), spec.dtype.name, sparse=sparse)
 
         return tree.map_structure(symbolic, self._dataset.element_spec)
 

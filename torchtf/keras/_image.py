@@ -4,6 +4,7 @@ Contract:
 - `affine_transform` gives the values of Keras' own (and of TensorFlow's kernel), for a batch at
   once, and leaves its arguments as they are.
 - "wrap", which the kernel does not have, stays Keras' own.
+- The kernel of `gaussian_blur` has a size that a trace knows, and TensorFlow's padding.
 """
 
 from __future__ import annotations
@@ -85,3 +86,31 @@ def _grid(transform: torch.Tensor, height: Any, width: Any, centred: bool) -> to
     return torch.stack(
         [scaled(a0 * x + a1 * y + a2, width), scaled(b0 * x + b1 * y + b2, height)], dim=-1
     )
+
+
+@replaces(keras_image, "gaussian_blur")
+def gaussian_blur(
+    images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), data_format: str | None = None
+) -> torch.Tensor:
+    images = convert_to_tensor(images)
+    if images.ndim not in (3, 4):
+        raise ValueError(
+            "Invalid images rank: expected rank 3 (single image) or rank 4 (batch of images). "
+            f"Received input with shape: images.shape={tuple(images.shape)}"
+        )
+    channels_last = data_format != "channels_first"
+    x = images if images.ndim == 4 else images.unsqueeze(0)
+    x = x.movedim(-1, 1) if channels_last else x
+    sigma = convert_to_tensor(sigma, backend.standardize_dtype(x.dtype))
+
+    def bell(size: int, width: torch.Tensor) -> torch.Tensor:
+        offsets = torch.arange(size, dtype=x.dtype, device=x.device) - (size - 1) / 2
+        weights = torch.exp(-0.5 * (offsets / width) ** 2)
+        return weights / weights.sum()
+
+    across, down = (int(size) for size in kernel_size)
+    kernel = torch.outer(bell(down, sigma[1]), bell(across, sigma[0]))
+    kernel = kernel.reshape(1, 1, across, down).expand(x.shape[1], -1, -1, -1)
+    y = tnn.conv2d(x, kernel, padding="same", groups=x.shape[1])
+    y = y.movedim(1, -1) if channels_last else y
+    return y if images.ndim == 4 else y.squeeze(0)

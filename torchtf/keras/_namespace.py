@@ -118,7 +118,7 @@ def _mirror(source: types.ModuleType, path: str) -> None:
     if path:
         target.__doc__ = source.__doc__
     for name, value in vars(source).items():
-        if name.startswith("_"):
+        if name.startswith("_") and name != "__version__":
             continue
         if _is_public_module(value):
             _mirror(value, f"{path}.{name}" if path else name)

@@ -29,6 +29,7 @@ from torchtf.core.convolution import start_pixels
 from torchtf.keras import _side
 from torchtf.keras._distribute import note_statistics, synchronized_moments
 from torchtf.keras._patch import own_attribute, replaces, use_everywhere
+from torchtf.keras._sparse import or_sparse
 
 _CONV = {1: tnn.conv1d, 2: tnn.conv2d, 3: tnn.conv3d}
 _MAX_POOL = {1: tnn.max_pool1d, 2: tnn.max_pool2d, 3: tnn.max_pool3d}
@@ -181,7 +182,7 @@ _dense_call = own_attribute(Dense, "call")
 
 @replaces(Dense, "call")
 def dense_call(self: Any, inputs: torch.Tensor, training: Any = None) -> torch.Tensor:
-    kernel = convert_to_tensor(self.kernel)
+    inputs, kernel = convert_to_tensor(inputs), convert_to_tensor(self.kernel)
     if inputs.dtype != kernel.dtype or not kernel.is_floating_point() or _is_half_on_cpu(kernel):
         return _dense_call(self, inputs, training)
     bias = None if self.bias is None else convert_to_tensor(self.bias)
@@ -349,15 +350,11 @@ def batch_norm_call(
     return cast(y.movedim(1, axis), self.compute_dtype)
 
 
-_one_hot = own_attribute(keras_nn, "one_hot")
-
-
 @replaces(keras_nn, "one_hot")
+@or_sparse
 def one_hot(
     x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
 ) -> torch.Tensor:
-    if sparse:
-        return _one_hot(x, num_classes, axis, dtype, sparse)
     x = convert_to_tensor(x, "int64")
     hot = x.unsqueeze(-1) == torch.arange(num_classes, device=x.device)  # of no class: zeros
     return cast(hot, dtype or backend.floatx()).movedim(-1, axis)

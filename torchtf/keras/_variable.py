@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from keras.src.backend.common import global_state
 from keras.src.backend.common.variables import Variable as KerasVariable
+from keras.src.backend.common.variables import shape_equal
 from keras.src.backend.torch.core import Variable, convert_to_numpy
 
 from torchtf.core import graph, tape
@@ -107,6 +108,23 @@ def _initialize(self: Any, value: Any) -> None:
         data = data.detach().clone()  # a variable never shares memory with another value
     floating = data.is_floating_point() or data.is_complex()
     self._value = torch.nn.Parameter(data, requires_grad=self.trainable and floating)
+
+
+@replaces(KerasVariable, "assign")
+def assign(self: Any, value: Any) -> Any:
+    value = self._convert_to_tensor(value, dtype=self._dtype)
+    if not shape_equal(value.shape, self._shape):
+        raise ValueError(
+            "The shape of the target variable and the shape of the target value in "
+            f"`variable.assign(value)` must match. variable.shape={self._shape}, "
+            f"Received: value.shape={tuple(value.shape)}. Target variable: {self}"
+        )
+    scope = _scope()
+    if scope is None:
+        self._direct_assign(value)
+    else:
+        scope.add_update((self, value))
+    return value
 
 
 # called with each variable that is assigned to: strategies keep account of them

@@ -151,7 +151,8 @@ def to_dense(sp_input, default_value=None, validate_indices=True, name=None):
         default_value = array_ops.zeros([], sp.dtype)
     default = convert_to_tensor(default_value, dtype=sp.dtype)
     sizes = [s if isinstance(s, int) else None for s in sp.shape]
-    sizes = _sizes(sp) if None in sizes else sizes
+    if None in sizes:  # what is known while tracing stays known
+        sizes = [n if s is None else s for s, n in zip(sizes, _sizes(sp), strict=True)]
     flat = wrap(_flat(to_torch(sp.indices), sizes))
     dense = _scatter(flat, sp.values, default, _math.prod(sizes))
     return array_ops.reshape(dense, sizes)
