@@ -444,3 +444,19 @@ print("RESULT", json.dumps(lines))
 def test_steps_trace_real_batches_as_in_tensorflow(tmp_path_factory):
     found = results_of_both(tmp_path_factory, _STEP_ONLY)
     assert found["torchtf"] == found["tensorflow"] != []
+
+
+def test_callbacks_see_the_outputs_of_predict_as_arrays():
+    class Outputs(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+
+        def on_predict_batch_end(self, batch, logs=None):
+            self.seen.append(logs["outputs"])
+
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    heard = Outputs()
+    found = model.predict(np.ones((5, 3), "float32"), batch_size=2, callbacks=[heard], verbose=0)
+    assert all(type(o) is np.ndarray for o in heard.seen)
+    np.testing.assert_array_equal(np.concatenate(heard.seen), found)

@@ -246,7 +246,10 @@ class _Batches:
 
     def end(self, step: int, logs: dict[str, Any]) -> None:
         if self._ends:
-            logs = _Logs(logs) if self._kind != "predict" else logs
+            if self._kind == "predict":
+                logs = tree.map_structure(backend.convert_to_numpy, logs)
+            else:
+                logs = _Logs(logs)
             for hook in self._ends:
                 hook(step, logs=logs)
         if self._bars:
