@@ -32,6 +32,7 @@ from torchtf.random._draw import from_stream
 from torchtf.random._philox import from_op_seeds
 from torchtf.random._seeds import global_seed
 from torchtf.random._stateful import permutation_blocks
+from torchtf.sparse import SparseTensorSpec
 
 
 def _is_dataset(x: Any) -> bool:
@@ -77,8 +78,8 @@ class DatasetAdapter(DataAdapter):
         """A batch of symbolic Keras tensors."""
 
         def symbolic(spec: Any) -> Any:
-            sparse = type(spec).__name__ == "SparseTensorSpec"
-            return backend.KerasTensor(tuple(spec.shape), spec.dtype.name, sparse=sparse)
+            is_sparse = isinstance(spec, SparseTensorSpec)
+            return backend.KerasTensor(tuple(spec.shape), spec.dtype.name, sparse=is_sparse)
 
         return tree.map_structure(symbolic, self._dataset.element_spec)
 
