@@ -59,6 +59,31 @@ def translations() -> dict[Any, Callable]:
     def repeat_interleave(repeats, output_size=None):
         return repeat(repeats)
 
+    def factor(name: str, results: int) -> Callable:
+        """A node that fails by itself, where torch tells the failure, or more, besides."""
+        node = operator(name)
+
+        def one_of_several(self, **options):
+            unused = opset18.Cast(opset18.Constant(value_int=0), to=6)
+            return [node(self), *[unused] * (results - 1)]
+
+        return one_of_several
+
+    schema = OpSchema(
+        "SearchSorted",
+        DOMAIN,
+        1,
+        inputs=[OpSchema.FormalParameter("sequence", "T"), OpSchema.FormalParameter("values", "T")],
+        outputs=[OpSchema.FormalParameter("y", "tensor(int64)")],
+        type_constraints=[("T", _TYPES, "")],
+        attributes=[OpSchema.Attribute("right", OpSchema.AttrType.INT)],
+    )
+    search = Op(domain, "SearchSorted", schema)
+
+    def searchsorted(sorted_sequence, self, out_int32=False, right=False, **options):
+        found = search(sorted_sequence, self, right=int(right))
+        return opset18.Cast(found, to=6) if out_int32 else found
+
     schema = OpSchema(
         "Philox",
         DOMAIN,
@@ -114,6 +139,10 @@ def translations() -> dict[Any, Callable]:
         aten.digamma.default: unary("Digamma"),
         aten.erfinv.default: unary("Erfinv"),
         aten.lgamma.default: unary("Lgamma"),
+        aten._linalg_det.default: factor("Det", 3),
+        aten.linalg_cholesky_ex.default: factor("Cholesky", 2),
+        aten.linalg_inv_ex.default: factor("Inverse", 2),
+        aten.searchsorted.Tensor: searchsorted,
         aten.repeat_interleave.Tensor: repeat_interleave,
         aten.special_erfinv.default: unary("Erfinv"),
     }

@@ -121,6 +121,14 @@ class Objects:
             stacklevel=2,
         )
 
+    def place(self, table: Table) -> int:
+        """The position of a table, which joins the others if it is new."""
+        for i, known in enumerate(self.tables):
+            if known is table:
+                return i
+        self.tables.append(table)
+        return len(self.tables) - 1
+
     def traces(self) -> list[Trace]:
         """The graphs of all functions."""
         return [trace for node in self.nodes for trace in node.traces]

@@ -210,7 +210,7 @@ def export_saved_model(
                     "weight_names": {f"module.{k}": v for k, v in signature.weight_names.items()},
                     "state": {f"module.{k}": v for k, v in signature.state.items()},
                     "updates": list(signature.updates),
-                    "tables": {str(number): i for number, i in signature.tables.items()},
+                    "tables": {n: objects.place(table) for n, table in signature.tables.items()},
                 }
             )
             samples = options.samples_of(signature.name)

@@ -102,8 +102,8 @@ class Signature:
             outputs.
         trial: what free sizes are in a trial, the leading one and others.
         strings: the names of the outputs that are strings.
-        tables: the lookup tables that the module names: their numbers in this process
-            (`torchtf.function.shipped_call`) -> positions in `export.objects.Objects.tables`.
+        tables: the lookup tables (`export.objects.Table`) that the module names, by their numbers
+            in this process (`torchtf.function.shipped_call`).
         texts: what strings may be in a trial, of which the first that a model takes is used.
     """
 
@@ -118,7 +118,7 @@ class Signature:
     sampled: bool = True
     trial: tuple[int, int] = TRIAL_SIZES[0]
     strings: Sequence[str] = ()
-    tables: Mapping[int, int] = field(default_factory=dict)
+    tables: Mapping[int, Any] = field(default_factory=dict)
     texts: Sequence[bytes] = (b"some words", b"1", b"")
 
     def __post_init__(self):

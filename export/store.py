@@ -94,7 +94,7 @@ def write(
                 "inputs": [info.to_json() for info in signature.inputs],
                 "outputs": [_in_common(infos).to_json() for infos in zip(*outputs, strict=True)],
                 "updates": list(signature.updates),
-                "tables": {str(number): i for number, i in signature.tables.items()},
+                "tables": {n: objects.place(table) for n, table in signature.tables.items()},
             }
         )
     write_arrays(target / "weights.npz", kept | objects.arrays())

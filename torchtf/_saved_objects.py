@@ -76,7 +76,7 @@ class Description:
         self.objects = objects.Objects()
         self._numbers: dict[int, int] = {}
         self._variables: dict[int, int] = {}
-        self._tables: dict[int, int] = {}
+        self._tables: dict = {}
         self._kept: list = []  # what is known by its identity must live
         self._functions: list[tuple] = []
         self._modules: dict[int, torch.nn.Module] = {}
@@ -110,7 +110,8 @@ class Description:
             self.objects.assets.append(value._path)
             return kinds.Node("asset", asset=len(self.objects.assets) - 1)
         if shipped_call.is_table(value):
-            return kinds.Node("table", table=self._place_of(value))
+            described = self._table(shipped_call.number_of(value))
+            return kinds.Node("table", table=self.objects.place(described))
         if isinstance(value, (Function, ConcreteFunction)):
             node = kinds.Node("function", name=value.name)
             self._functions.append((node, value))
@@ -146,16 +147,12 @@ class Description:
             )
         return number
 
-    def _table(self, number: int) -> int:
-        """The position of a table among those of the model."""
-        return self._place_of(shipped_call.table(number))
-
-    def _place_of(self, table) -> int:
-        number = shipped_call.number_of(table)
+    def _table(self, number: int):
+        """What is told of the table of a number."""
         if number not in self._tables:
-            self._tables[number] = len(self.objects.tables)
+            table = shipped_call.table(number)
             self._kept.append(table)
-            self.objects.tables.append(self._kinds.Table(**table._description()))
+            self._tables[number] = self._kinds.Table(**table._description())
         return self._tables[number]
 
     def _trace(self, concrete: ConcreteFunction):

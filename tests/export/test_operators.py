@@ -237,6 +237,13 @@ def test_what_onnx_lacks(tmp_path, quiet):
         "integers": lambda x: (x * 2).to(torch.int32).cumprod(1),
         "int32": lambda x: (x * 2).to(torch.int32).cumprod(1, dtype=torch.int32),
         "more_rows": lambda x: x[:1].expand(5, -1),
+        "search": lambda x: torch.searchsorted(x.sort(-1).values, x),
+        "search_row": lambda x: torch.searchsorted(torch.arange(4.0), x, right=True),
+        "cholesky": lambda x: torch.linalg.cholesky_ex(x.T @ x + torch.eye(4))[0],
+        "inverse": lambda x: torch.linalg.inv_ex(x.T @ x + torch.eye(4))[0],
+        "determinant": lambda x: torch.linalg.det(x.T @ x + torch.eye(4)),
+        "unique": lambda x: torch.unique((x * 2).long(), return_inverse=True)[1],
+        "counts": lambda x: torch.unique((x * 2).long(), return_counts=True)[1],
     }
     signature = export.Signature(
         "f",

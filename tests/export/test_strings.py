@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import torchtf as tf
+from export.__main__ import main
 from tests.export import string_programs
 
 PROGRAMS = string_programs.programs(tf)
@@ -140,6 +141,10 @@ def test_keras_text_models(tmp_path, run_python):
         return {"probability": model(inputs, training=False)}
 
     tf.saved_model.save(model, str(tmp_path / "1"), signatures={"serving_default": serve})
+    colours = tf.keras.Sequential([tf.keras.Input((1,), dtype="string"), known])
+    colours.save(tmp_path / "colours.keras")
+    arguments = [str(tmp_path / "colours.keras"), "--to", "savedmodel", "--quiet"]
+    assert main([*arguments, "--output", str(tmp_path / "3")]) == 0
     exported.export(str(tmp_path / "2"), verbose=False)
 
     def feature(value):
@@ -151,16 +156,18 @@ def test_keras_text_models(tmp_path, run_python):
     features = tf.train.Features(feature={k: feature(v) for k, v in row.items()})
     record = tf.train.Example(features=features).SerializeToString()
     inputs = [tf.constant([row["text"]]), tf.constant([["blue"]]), tf.constant([[20]], tf.int64)]
-    want = [model(inputs).numpy().tolist(), vectorize(inputs[0]).numpy().tolist()]
+    want = [t.numpy().tolist() for t in (model(inputs), vectorize(inputs[0]), known(inputs[1]))]
     code = f"""
         import json, tensorflow as tf
         served = tf.saved_model.load("1").signatures["serving_default"]
         probability = served(tf.constant([{record!r}]))["probability"]
         tokens = tf.saved_model.load("2").serve(tf.constant([["a cat on a bird"]]))
-        print(json.dumps([probability.numpy().tolist(), tokens.numpy().tolist()]))
+        colours = tf.saved_model.load("3").signatures["serving_default"]
+        (colour,) = colours(tf.constant([["blue"]])).values()
+        print(json.dumps([t.numpy().tolist() for t in (probability, tokens, colour)]))
     """
     got = json.loads(run_python(code).splitlines()[-1])
     np.testing.assert_allclose(got[0], want[0], rtol=1e-5)
-    assert got[1] == want[1]
+    assert got[1:] == want[1:]
     served = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
     np.testing.assert_allclose(served(tf.constant([record]))["probability"].numpy(), want[0])

@@ -161,3 +161,14 @@ def unique(node, x):
     ]
     made = zip(wanted, results, strict=False)
     return tuple(Value(result()) if is_wanted else None for is_wanted, result in made)
+
+
+@operator("SearchSorted")
+def search_sorted(node, sequence, values):
+    """Where values belong in rows that are sorted; one row may be for all of them."""
+    rows, wanted = sequence.tensor(), values.tensor()
+    shared = sequence.rank == 1
+    flat = tf.reshape(wanted, [-1]) if shared else wanted
+    side = "right" if node.get("right", 0) else "left"
+    found = tf.searchsorted(rows, flat, side, tf.int64)
+    return Value(tf.reshape(found, tf.shape(wanted)) if shared else found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
 
 from ..values import Constant, Value, elementwise, identity
@@ -78,3 +80,14 @@ def attention(node, query, key, value, mask=None, *past):
         scores = scores.map(lambda t: tf.where(visible, t, t.dtype.min))
     weights = Value(tf.nn.softmax(scores.tensor()), identity(4))
     return matmul(weights, value)
+
+
+_OF_MATRICES = {"Cholesky": tf.linalg.cholesky, "Det": tf.linalg.det, "Inverse": tf.linalg.inv}
+
+
+def _of_matrices(function, node, x):
+    return Value(function(x.tensor()))
+
+
+for _name, _function in _OF_MATRICES.items():
+    operator(_name)(functools.partial(_of_matrices, _function))

@@ -161,18 +161,20 @@ def slice_(node, x, starts=None, ends=None, axes=None, steps=None):
     ends = as_sizes(ends) if ends is not None else list(node.get("ends"))
     axes = axes_of(node, axes) or list(range(len(starts)))
     steps = as_sizes(steps) if steps is not None else [1] * len(starts)
-    cuts = [slice(None)] * x.rank
+    cuts: dict[int, slice] = {}
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         start, end = _bounded(start, step), _bounded(end, step)
         if is_known(step) and step < 0 and end is not None and is_known(end) and end <= -_END:
             end = None
         length = x.shape[axis]
-        if is_known(start) and start == 0 and step == 1 and (end is None or end in (length, _END)):
+        whole = end is None or (is_known(end) and end in (length, _END))
+        if whole and is_known(start) and start == 0 and is_known(step) and step == 1:
             continue
         cuts[x.position(axis)] = slice(start, None if is_known(end) and end == _END else end, step)
-    if all(cut == slice(None) for cut in cuts):
+    if not cuts:
         return x
-    return Value(x.tensor(x.order)[tuple(cuts)], x.order, nonnegative=x.nonnegative)
+    places = tuple(cuts.get(position, slice(None)) for position in range(x.rank))
+    return Value(x.tensor(x.order)[places], x.order, nonnegative=x.nonnegative)
 
 
 def _bounded(element, step):
