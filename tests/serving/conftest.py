@@ -34,6 +34,10 @@ class Served(tf.Module):
     def two(self, a, b):
         return {"sum": a + b, "quotient": a / b}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text_bytes")])
+    def text(self, text_bytes):
+        return {"length": tf.strings.length(text_bytes), "copy_bytes": text_bytes}
+
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int64, name="input")])
     def batch(self, input):
         return {"size": tf.fill([tf.shape(input)[0]], tf.shape(input)[0])}
@@ -48,6 +52,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         signatures = {
             "serving_default": served.predict,
             "two": served.two,
+            "text": served.text,
             "batch": served.batch,
         }
         tf.saved_model.save(served, str(base / str(version)), signatures=signatures)

@@ -101,6 +101,10 @@ def test_metadata_has_the_signatures_of_the_file(call):
             {"predictions": [{"sum": 3.5, "quotient": 0.75}, {"sum": -1.0, "quotient": -np.inf}]},
         ),
         (
+            {"signature_name": "text", "instances": [{"b64": "/wA="}]},
+            {"predictions": [{"length": 2, "copy_bytes": {"b64": "/wA="}}]},
+        ),
+        (
             {"signature_name": "two", "inputs": {"a": [1.0, np.inf], "b": [4.0, 1.0]}},
             {"outputs": {"sum": [5.0, np.inf], "quotient": [0.25, np.inf]}},
         ),
@@ -166,6 +170,13 @@ def test_predict_over_grpc(stub):
     assert list(response.outputs["output"].float_val) == TWICE[0]  # not packed
     assert response.model_spec.version.value == 2
     assert response.model_spec.signature_name == "serving_default"
+
+
+def test_strings_over_grpc(stub):
+    made = request([b"\xff\x00", b"abc"], "text_bytes", "text")
+    outputs = stub.Predict(made, timeout=120).outputs
+    assert tf.make_ndarray(outputs["length"]).tolist() == [2, 3]
+    assert tf.make_ndarray(outputs["copy_bytes"]).tolist() == [b"\xff\x00", b"abc"]
 
 
 def test_output_filter(stub):

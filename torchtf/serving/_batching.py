@@ -21,6 +21,7 @@ from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 import numpy as np
 
 from torchtf.core import errors
+from torchtf.serving._config import invalid
 from torchtf.serving._options import CPUS
 from torchtf.serving._servable import Servable
 
@@ -111,10 +112,9 @@ class Batcher:
         """
         size = _size(inputs)
         if size > self._largest_task:
-            raise errors.InvalidArgumentError(
-                None, None,
-                f"Task size {size} is larger than maximum input batch size {self._largest_task}",
-            )  # fmt: skip
+            raise invalid(
+                f"Task size {size} is larger than maximum input batch size {self._largest_task}"
+            )
         shapes = () if self._pads else tuple((n, a.shape[1:]) for n, a in sorted(inputs.items()))
         key = (servable, signature, shapes)
         with self._changed:
@@ -230,7 +230,8 @@ class Batcher:
             if self._pads:
                 arrays = _padded(arrays)
             if padding:
-                arrays.append(np.repeat(arrays[-1][:1], padding, axis=0))
+                row = next((a for a in reversed(arrays) if len(a)), arrays[-1])[:1]
+                arrays.append(np.repeat(row, padding, axis=0))
             inputs[name] = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
         outputs = servable.run(signature, inputs)
         for array in outputs.values():
@@ -262,31 +263,24 @@ class Batcher:
 def _size(inputs: Arrays) -> int:
     """The common first size of the inputs."""
     if any(a.ndim == 0 for a in inputs.values()):
-        raise errors.InvalidArgumentError(
-            None, None, "Batching session Run() input tensors must have at least one dimension"
-        )
+        raise invalid("Batching session Run() input tensors must have at least one dimension")
     sizes = {len(a) for a in inputs.values()}
     if len(sizes) != 1:
-        raise errors.InvalidArgumentError(
-            None, None,
-            "Batching session Run() input tensors must have equal 0th-dimension size",
-        )  # fmt: skip
+        raise invalid("Batching session Run() input tensors must have equal 0th-dimension size")
     return sizes.pop()
 
 
 def _padded(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The arrays, grown at their ends to the same sizes but the first, with their first value."""
     if len({a.ndim for a in arrays}) > 1:
-        raise errors.InvalidArgumentError(None, None, "inputs of different ranks cannot be padded")
+        raise invalid("inputs of different ranks cannot be padded")
     largest = [max(sizes) for sizes in zip(*(a.shape for a in arrays), strict=True)]
     found = []
     for array in arrays:
         missing = [(0, 0), *((0, m - s) for m, s in zip(largest[1:], array.shape[1:], strict=True))]
         if any(after for _, after in missing):
             if not array.size:
-                raise errors.InvalidArgumentError(
-                    None, None, "Got empty tensor in batch of non-empty tensors."
-                )
+                raise invalid("Got empty tensor in batch of non-empty tensors.")
             array = np.pad(array, missing, constant_values=array.flat[0])
         found.append(array)
     return found

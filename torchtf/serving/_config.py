@@ -44,6 +44,7 @@ BatchingParameters = _batching_parameters()
 
 
 def invalid(message: str) -> errors.OpError:
+    """The error of a wrong request or file."""
     return errors.InvalidArgumentError(None, None, message)
 
 

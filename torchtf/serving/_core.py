@@ -6,7 +6,6 @@ Errors are `tf.errors`; an interface makes a gRPC status or an HTTP status of th
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Mapping
 from concurrent import futures
@@ -17,8 +16,9 @@ from torchtf import saved_model
 from torchtf.core import dtypes, errors
 from torchtf.core.shape import TensorShape
 from torchtf.serving import _json
+from torchtf.serving._config import invalid
 from torchtf.serving._manager import Manager
-from torchtf.serving._options import Options
+from torchtf.serving._options import CPUS, Options
 from torchtf.serving._servable import DEFAULT_SIGNATURE, Servable, Signature
 from torchtf.tensor_proto import _fill, _values, make_ndarray
 from torchtf.tensorflow_serving.apis import (
@@ -33,10 +33,6 @@ from torchtf.tensorflow_serving.apis import (
 
 SIGNATURE_DEF = "signature_def"
 _log = logging.getLogger("torchtf.serving")
-
-
-def invalid(message: str) -> errors.OpError:
-    return errors.InvalidArgumentError(None, None, message)
 
 
 def failure_of(error: Exception) -> errors.OpError:
@@ -355,4 +351,4 @@ def _write(proto, array: np.ndarray, packs: bool) -> None:
 def run_threads(options: Options) -> int:
     """How many requests run at once when they are not joined."""
     chosen = options.tensorflow_inter_op_parallelism or options.tensorflow_session_parallelism
-    return chosen or 4 * (os.cpu_count() or 1)
+    return chosen or 4 * CPUS

@@ -19,14 +19,11 @@ from itertools import chain
 import numpy as np
 
 from torchtf.core import dtypes, errors
+from torchtf.serving._config import invalid
 
 _LONGEST_SHOWN = 256
 _decoder = json.JSONDecoder()
 _TYPE_NAMES = {type(None): "Null", dict: "Object", list: "Array", str: "String"}
-
-
-def invalid(message: str) -> errors.OpError:
-    return errors.InvalidArgumentError(None, None, message)
 
 
 def parse(body: bytes) -> dict:

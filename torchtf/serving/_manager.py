@@ -270,9 +270,6 @@ class Manager:
                     version.state = State.UNLOADING
                     _log.info("Unloading version %d of %s", version.number, name)
                     self._end(version)
-            for version in model.versions.values():  # what failed and is not wanted any more
-                if version.number not in aspired and version.error is not None:
-                    version.tries = self._retries + 1
 
     def _end(self, version: Version) -> None:
         if version.state is State.UNLOADING and not version.users:

@@ -7,6 +7,7 @@ import http.server
 import json
 import re
 import socket
+import socketserver
 import threading
 import urllib.parse
 import zlib
@@ -14,7 +15,8 @@ import zlib
 from google.protobuf import json_format
 
 from torchtf.core import errors
-from torchtf.serving._core import SIGNATURE_DEF, Core, Deadline, failure_of, invalid
+from torchtf.serving._config import invalid
+from torchtf.serving._core import SIGNATURE_DEF, Core, Deadline, failure_of
 from torchtf.tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -83,7 +85,8 @@ class Rest:
                     None, None, "Origin header is missing in CORS preflight"
                 )
             return b""
-        found = {"POST": _RUN, "GET": _TELL}.get(method, re.compile("(?!)")).fullmatch(path)
+        pattern = {"POST": _RUN, "GET": _TELL}.get(method)
+        found = pattern.fullmatch(path) if pattern is not None else None
         if found is None:
             raise invalid(f"Malformed request: {method} {path}")
         spec = _spec(found)
@@ -193,7 +196,7 @@ class _Server(http.server.ThreadingHTTPServer):
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         # not HTTPServer's, which looks its own name up
-        http.server.socketserver.TCPServer.server_bind(self)  # type: ignore[attr-defined]
+        socketserver.TCPServer.server_bind(self)
 
     @contextlib.contextmanager
     def working(self):

@@ -13,6 +13,7 @@ from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.proto_files import define, tensorflow_pool
 from torchtf.core.shape import TensorShape
+from torchtf.serving._config import invalid
 
 DEFAULT_SIGNATURE = saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
@@ -50,11 +51,8 @@ def _signature_defs(folder: str) -> dict:
         content = _saved_model_class().FromString(file.read())  # type: ignore[attr-defined]
     if not content.meta_graphs:
         raise errors.DataLossError(None, None, f"{path} holds no graph")
-    return {key: content.meta_graphs[0].signature_def[key] for key in _keys(content)}
-
-
-def _keys(content) -> list[str]:
-    return sorted(content.meta_graphs[0].signature_def)
+    found = content.meta_graphs[0].signature_def
+    return {key: found[key] for key in sorted(found)}
 
 
 class Signature:
@@ -74,7 +72,7 @@ class Signature:
         """Raises InvalidArgumentError for inputs that do not fit."""
         if len(arrays) != len(self.inputs):
             given, wanted = sorted(arrays), list(self.inputs)
-            raise _invalid(
+            raise invalid(
                 f"input size does not match signature: {len(given)}!={len(wanted)} "
                 f"len({{{','.join(given)}}}) != len({{{','.join(wanted)}}}). Sent extra: "
                 f"{{{','.join(n for n in given if n not in self.inputs)}}}. Missing but required: "
@@ -82,19 +80,19 @@ class Signature:
             )
         for name, array in arrays.items():
             if name not in self.inputs:
-                raise _invalid(
+                raise invalid(
                     f"input tensor alias not found in signature: {name}. Inputs expected to be in "
                     f"the set {{{','.join(self.inputs)}}}."
                 )
             dtype, shape = self.inputs[name]
             given_dtype = dtypes.string if array.dtype == object else dtypes.as_dtype(array.dtype)
             if given_dtype != dtype:
-                raise _invalid(
+                raise invalid(
                     f"input {name!r} of signature {self.key!r} must be {dtype.name}, not "
                     f"{given_dtype.name}"
                 )
             if not shape.is_compatible_with(array.shape):
-                raise _invalid(
+                raise invalid(
                     f"input {name!r} of signature {self.key!r} must have the shape {shape}, not "
                     f"{TensorShape(array.shape)}"
                 )
@@ -107,12 +105,12 @@ class Signature:
         """
         for i, name in enumerate(names):
             if name not in self.outputs:
-                raise _invalid(
+                raise invalid(
                     f"output tensor alias not found in signature: {name} Outputs expected to be "
                     f"in the set {{{','.join(self.outputs)}}}."
                 )
             if name in names[:i]:
-                raise _invalid(f"duplicate output tensor alias: {name}")
+                raise invalid(f"duplicate output tensor alias: {name}")
         return list(names or self.outputs)
 
 
@@ -120,10 +118,6 @@ def _kind(info) -> tuple[dtypes.DType, TensorShape]:
     shape = info.tensor_shape
     sizes = None if shape.unknown_rank else [d.size if d.size >= 0 else None for d in shape.dim]
     return dtypes.as_dtype(info.dtype), TensorShape(sizes)
-
-
-def _invalid(message: str) -> errors.OpError:
-    return errors.InvalidArgumentError(None, None, message)
 
 
 class Servable:
