@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -346,6 +347,31 @@ def test_a_request_that_takes_too_long_is_given_up(start, models, tmp_path):
     )  # fmt: skip
     status, reply = call(PREDICT, {"instances": [ROW]})
     assert status == 504 and "Timed out" in reply["error"]
+
+
+def test_metrics_count_the_requests(start, models, tmp_path):
+    file = tmp_path / "monitoring.config"
+    file.write_text("prometheus_config { enable: true path: '/metrics' }")
+    call = start(model_base_path=str(models), monitoring_config_file=str(file), port=-1)
+    call(PREDICT, {"instances": [ROW]})
+    call(PREDICT, {"instances": []})
+    with grpc.insecure_channel(f"localhost:{call.server.port}") as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        stub.Predict(request(np.float32([ROW])), timeout=120)
+        with pytest.raises(grpc.RpcError):
+            stub.Predict(request(np.float32([ROW]), model='"'), timeout=120)
+        while b'status="NOT_FOUND"' not in call.server.core.metrics.page():
+            threading.Event().wait(0.01)  # a call is counted when its answer is on its way
+    with urllib.request.urlopen(f"http://localhost:{call.server.rest_port}/metrics") as reply:
+        lines = reply.read().decode().splitlines()
+    for line in (
+        '_count{model_name="m",status="OK"} 2',
+        '_count{model_name="m",status="INVALID_ARGUMENT"} 1',
+        '_count{model_name="\\"",status="NOT_FOUND"} 1',
+        '_latency_count{model_name="m",API="predict",entrypoint="REST"} 1',
+        '_latency_bucket{model_name="m",API="Predict",entrypoint="GRPC",le="+Inf"} 1',
+    ):
+        assert f":tensorflow:serving:request{line}" in lines
 
 
 def test_a_changed_configuration_file_is_followed(start, models, tmp_path):

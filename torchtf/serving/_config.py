@@ -8,7 +8,11 @@ from google.protobuf import text_format
 
 from torchtf.core import errors
 from torchtf.core.proto_files import define
-from torchtf.tensorflow_serving.config import model_server_config_pb2, ssl_config_pb2
+from torchtf.tensorflow_serving.config import (
+    model_server_config_pb2,
+    monitoring_config_pb2,
+    ssl_config_pb2,
+)
 
 PLATFORM = "tensorflow"
 
@@ -80,6 +84,11 @@ def read_batching(path: str):
 def read_ssl(path: str):
     """The `SSLConfig` in a file."""
     return _read(path, ssl_config_pb2.SSLConfig)
+
+
+def read_monitoring(path: str):
+    """The `MonitoringConfig` in a file."""
+    return _read(path, monitoring_config_pb2.MonitoringConfig)
 
 
 def check_batching(p) -> None:

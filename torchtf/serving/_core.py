@@ -18,6 +18,7 @@ from torchtf.core.shape import TensorShape
 from torchtf.serving import _json
 from torchtf.serving._config import invalid
 from torchtf.serving._manager import Manager
+from torchtf.serving._metrics import Metrics
 from torchtf.serving._options import CPUS, Options
 from torchtf.serving._servable import DEFAULT_SIGNATURE, Servable, Signature
 from torchtf.tensor_proto import _fill, _values, make_ndarray
@@ -78,6 +79,7 @@ class Core:
 
     def __init__(self, manager: Manager, runner, options: Options):
         self.manager = manager
+        self.metrics = Metrics()
         self._runner = runner
         self._packs = options.enable_serialization_as_tensor_content
         self._checks_methods = options.enable_signature_method_name_check

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
+from torchtf.core import errors
 from torchtf.serving import _config
 from torchtf.serving._core import Core, Deadline, failure_of
 from torchtf.serving._options import Options
+from torchtf.tensorflow_serving.apis.model_pb2 import ModelSpec
 from torchtf.tensorflow_serving.apis.model_service_pb2_grpc import (
     ModelServiceServicer,
     add_ModelServiceServicer_to_server,
@@ -35,17 +38,31 @@ class _Prediction(PredictionServiceServicer):
     def __init__(self, core: Core):
         self._core = core
 
+    def _infer(self, method: str, spec, context, answer, request):
+        """The answer to what runs a model, which the metrics count."""
+        start, code = time.monotonic(), errors.OK
+        try:
+            return answer(request, Deadline(context.time_remaining()))
+        except Exception as error:
+            failure = failure_of(error)
+            code = failure.error_code
+            context.abort(_CODES[code], failure.message)
+        finally:
+            seconds = time.monotonic() - start
+            self._core.metrics.record(spec.name, method, "GRPC", code, seconds)
+
     def Predict(self, request, context):
-        return _answering(context, self._core.predict, request, _deadline(context))
+        return self._infer("Predict", request.model_spec, context, self._core.predict, request)
 
     def Classify(self, request, context):
-        return _answering(context, self._core.classify, request, _deadline(context))
+        return self._infer("Classify", request.model_spec, context, self._core.classify, request)
 
     def Regress(self, request, context):
-        return _answering(context, self._core.regress, request, _deadline(context))
+        return self._infer("Regress", request.model_spec, context, self._core.regress, request)
 
     def MultiInference(self, request, context):
-        return _answering(context, self._core.multi_inference, request, _deadline(context))
+        spec = request.tasks[0].model_spec if request.tasks else ModelSpec()
+        return self._infer("MultiInference", spec, context, self._core.multi_inference, request)
 
     def GetModelMetadata(self, request, context):
         return _answering(context, self._core.metadata, request)
@@ -60,10 +77,6 @@ class _Models(ModelServiceServicer):
 
     def HandleReloadConfigRequest(self, request, context):
         return _answering(context, self._core.reload, request)
-
-
-def _deadline(context) -> Deadline:
-    return Deadline(context.time_remaining())
 
 
 class GrpcServer:

@@ -51,6 +51,9 @@ class Options:
     load_retry_interval_micros: int = _flag(60_000_000, "the time between two such tries")
     enable_batching: bool = _flag(False, "join requests that come at the same time")
     batching_parameters_file: str = _flag("", "a BatchingParameters text proto")
+    monitoring_config_file: str = _flag(
+        "", "a MonitoringConfig text proto: whether and where to tell metrics to Prometheus"
+    )
     saved_model_tags: str = _flag("serve", "tags of the graph to serve, separated by commas")
     tensorflow_session_parallelism: int = _flag(
         0, "threads of an op, and requests that run at once; 0 for a choice of the server's"
@@ -86,7 +89,6 @@ UNSUPPORTED = {
     "per_process_gpu_memory_fraction": "use PYTORCH_CUDA_ALLOC_CONF",
     "thread_pool_factory_config_file": "use the flags for parallelism",
     "enable_per_model_batching_parameters": "use --batching_parameters_file",
-    "monitoring_config_file": "there are no Prometheus metrics",
     "enable_grpc_healthcheck_service": "GetModelStatus tells whether a model is available",
     "prefer_tflite_model": "serve the SavedModel",
     "num_tflite_pools": "serve the SavedModel",

@@ -9,6 +9,7 @@ import re
 import socket
 import socketserver
 import threading
+import time
 import urllib.parse
 import zlib
 
@@ -54,10 +55,18 @@ _CORS = {
 
 
 class Rest:
-    """Answers requests, whatever brought them."""
+    """Answers requests, whatever brought them.
 
-    def __init__(self, core: Core, timeout_seconds: float, cors: bool):
+    Args:
+        core: what knows the answers.
+        timeout_seconds: how long running a model may take.
+        cors: whether to send CORS headers.
+        metrics_path: where to tell the metrics; "" for nowhere.
+    """
+
+    def __init__(self, core: Core, timeout_seconds: float, cors: bool, metrics_path: str):
         self._core = core
+        self._metrics_path = metrics_path
         self._timeout = timeout_seconds
         self._headers = {"Content-Type": "application/json"} | (_CORS if cors else {})
 
@@ -65,6 +74,9 @@ class Rest:
         self, method: str, path: str, body: bytes, origin: str = ""
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the answer to a request."""
+        path = path.partition("?")[0]
+        if path == self._metrics_path:
+            return 200, {"Content-Type": "text/plain"}, self._core.metrics.page()
         try:
             return 200, self._headers, self._answer(method, path, body, origin)
         except Exception as error:
@@ -74,7 +86,6 @@ class Rest:
             return status, self._headers, text.encode("utf-8", "surrogateescape")
 
     def _answer(self, method: str, path: str, body: bytes, origin: str) -> bytes:
-        path = path.partition("?")[0]
         if not path.lower().startswith("/v1/"):
             raise errors.NotFoundError(
                 None, None, f"Not found: {path}; the interface is below /v1/models"
@@ -91,15 +102,28 @@ class Rest:
             raise invalid(f"Malformed request: {method} {path}")
         spec = _spec(found)
         if method == "POST":
-            answers = {
-                "predict": self._core.predict_json,
-                "classify": self._core.classify_json,
-                "regress": self._core.regress_json,
-            }
-            return answers[found["method"].lower()](spec, body, Deadline(self._timeout))
+            return self._infer(found["method"].lower(), spec, body)
         if not spec.name:
             raise invalid("Missing model name in request.")
         return self._metadata(spec) if found["metadata"] else self._status(spec)
+
+    def _infer(self, method: str, spec, body: bytes) -> bytes:
+        """The answer to what runs a model, which the metrics count."""
+        answers = {
+            "predict": self._core.predict_json,
+            "classify": self._core.classify_json,
+            "regress": self._core.regress_json,
+        }
+        start, code = time.monotonic(), errors.OK
+        try:
+            return answers[method](spec, body, Deadline(self._timeout))
+        except Exception as error:
+            failure = failure_of(error)
+            code = failure.error_code
+            raise failure from (None if failure is error else error)
+        finally:
+            seconds = time.monotonic() - start
+            self._core.metrics.record(spec.name, method, "REST", code, seconds)
 
     def _status(self, spec) -> bytes:
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)

@@ -13,6 +13,7 @@ from torchtf.serving._batching import Batcher, Single
 from torchtf.serving._core import Core, run_threads
 from torchtf.serving._grpc import GrpcServer
 from torchtf.serving._manager import Manager
+from torchtf.serving._metrics import DEFAULT_PATH
 from torchtf.serving._options import Options
 from torchtf.serving._rest import Rest, RestServer
 
@@ -39,6 +40,7 @@ class ModelServer:
 
     def __init__(self, options: Options):
         parameters = _batching_parameters(options)
+        self._metrics_path = _metrics_path(options)
         config = _models(options)
         _config.check_models(config)
         if not (options.port or options.grpc_socket_path or options.rest_api_port):
@@ -87,7 +89,7 @@ class ModelServer:
             self.addresses += [f"gRPC at {a}" for a in over_grpc.addresses]
         if options.rest_api_port:
             cors = options.rest_api_enable_cors_support
-            rest = Rest(self.core, options.rest_api_timeout_in_ms / 1e3, cors)
+            rest = Rest(self.core, options.rest_api_timeout_in_ms / 1e3, cors, self._metrics_path)
             port = max(options.rest_api_port, 0)
             over_http = RestServer(rest, port, options.rest_api_num_threads)
             over_http.start()
@@ -131,6 +133,14 @@ def _models(options: Options):
     if not options.model_base_path:
         raise _config.invalid("Both model_base_path and model_config_file are empty!")
     return _config.single_model(options.model_name or "default", options.model_base_path)
+
+
+def _metrics_path(options: Options) -> str:
+    """Where the metrics are told; "" for nowhere."""
+    if not options.monitoring_config_file:
+        return ""
+    config = _config.read_monitoring(options.monitoring_config_file).prometheus_config
+    return (config.path or DEFAULT_PATH) if config.enable else ""
 
 
 def _batching_parameters(options: Options):
