@@ -338,3 +338,26 @@ def test_kernels_use_no_more_threads_than_the_options_allow():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(usual)
+
+
+# -- several elements in one task
+
+
+@pytest.mark.parametrize("alike", [True, False], ids=["one shape", "many shapes"])
+def test_errors_in_quick_parallel_calls_keep_their_places(alike):
+    """Host calls are quick enough here to share a task; some of their elements fail."""
+
+    def make(tf):
+        numbers = tf.data.Dataset.range(400)
+
+        def decode(i):
+            text = tf.strings.as_string(i)
+            text = tf.where(i % 97 == 50, tf.constant("no number"), text)
+            number = tf.io.decode_raw(text, tf.uint8) if not alike else tf.strings.to_number(text)
+            return tf.debugging.check_numerics(
+                tf.cast(number, tf.float32) / tf.where(i % 61 == 7, 0.0, 1.0), "bad"
+            )
+
+        return numbers.map(decode, num_parallel_calls=2).ignore_errors()
+
+    compare(make)

@@ -42,17 +42,23 @@ class Arena:
         """The handles of an object array of bytes."""
         index, items = self._index, self._items
         handles = []
-        for item in array.reshape(-1).tolist():
+        for item in array.reshape(-1).tolist() if array.ndim else (array[()],):
             handle = index.get(item)
             if handle is None:
                 handle = index[item] = len(items)
                 items.append(item)
             handles.append(handle)
+        if not array.ndim:
+            return torch.scalar_tensor(handles[0], dtype=torch.int64)
         return torch.tensor(handles, dtype=torch.int64).reshape(array.shape)
 
     def decode(self, handles: torch.Tensor) -> np.ndarray:
         """The strings of handles, as an object array."""
         items = self._items
+        if not handles.dim():
+            scalar = np.empty((), dtype=object)
+            scalar[()] = items[int(handles)]
+            return scalar
         flat = np.empty(handles.numel(), dtype=object)
         flat[:] = [items[i] for i in handles.reshape(-1).tolist()]
         return flat.reshape(tuple(handles.shape))

@@ -78,13 +78,13 @@ def _from_python(value, dtype, hint):
     if kind is list or kind is tuple:
         return _from_list(value, dtype, hint)
     if isinstance(value, np.generic):
-        return _from_array(np.asarray(value), dtype or _castable(value.dtype, hint))
+        return from_array(np.asarray(value), dtype or _castable(value.dtype, hint))
     if isinstance(value, _STRINGS):
         if dtype is not None:
             raise _cannot_convert(value, dtype)
         return _object_scalar(value)
     if isinstance(value, np.ndarray):
-        return _from_array(value, dtype or _castable(value.dtype, hint))
+        return from_array(value, dtype or _castable(value.dtype, hint))
     for _, base, function in _functions:
         if isinstance(value, base):
             result = function(value, dtype=dtype and as_dtype(dtype), name=None, as_ref=False)
@@ -103,7 +103,7 @@ def _from_python(value, dtype, hint):
     if isinstance(value, DType):
         raise ValueError(f"Attempt to convert a value ({value!r}) to a Tensor.")
     if hasattr(value, "__array__") and not isinstance(value, type):
-        return _from_array(np.asarray(value), dtype)
+        return from_array(np.asarray(value), dtype)
     raise _unsupported(value)
 
 
@@ -185,10 +185,11 @@ _SHARED = {
 _OWN_SHARED = {numpy_type: numpy_type for numpy_type in _SHARED.values()}
 
 
-def _from_array(array: np.ndarray, dtype):
+def from_array(array: np.ndarray, dtype, ours: bool = False):
+    """The raw data of an array; a copy, unless nobody else holds the array's memory (`ours`)."""
     shared = _OWN_SHARED.get(array.dtype.type) if dtype is None else _SHARED.get(dtype)
     if shared is not None and array.dtype.kind in "biuf" and graph.state.trace is None:
-        data = torch.from_numpy(array.astype(shared, order="C"))  # a copy
+        data = torch.from_numpy(array.astype(shared, order="C", copy=not ours))
         place = device.current()
         return data if place.type == "cpu" else data.to(place)
     if array.dtype.kind in "OSU":
@@ -313,7 +314,7 @@ def _from_list(value, dtype, hint):
                 raise ValueError(_OUT_OF_RANGE)
             if array.min() < -(2**31) or array.max() >= 2**31:
                 target = torch.int64
-    return _from_array(array.astype(float) if array.dtype.kind == "O" else array, target)
+    return from_array(array.astype(float) if array.dtype.kind == "O" else array, target)
 
 
 def _depth(value) -> int:
@@ -347,7 +348,7 @@ def _from_aliens(value, first, first_is_alien, dtype, hint):
     array = _rectangular(value)
     if array.dtype.kind == "O":
         raise _unsupported(first) if first_is_alien else ValueError(_MIXED)
-    return _from_array(array, dtype or _castable(array.dtype, hint))
+    return from_array(array, dtype or _castable(array.dtype, hint))
 
 
 def _atoms(value):

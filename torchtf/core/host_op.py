@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from torchtf.core import arena, dtypes, errors, graph
-from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor, to_torch
+from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor, from_array, to_torch
 from torchtf.core.op import _ALLOWED, _ANNOTATION, TYPE_SETS, _Parameter, dispatch_types
 from torchtf.core.tensor import Tensor, is_fake, to_numpy, wrap
 
@@ -160,9 +160,14 @@ def convert_string(value):
 
 
 def from_numpy(array) -> Tensor:
-    """A tensor of an array: an object array of `bytes` becomes a string tensor."""
-    if isinstance(array, np.ndarray) and array.dtype == object:
-        return wrap(array)
+    """A tensor of an array: an object array of `bytes` becomes a string tensor.
+
+    An array that owns its memory becomes that of the tensor: nobody else may keep it.
+    """
+    if isinstance(array, np.ndarray):
+        if array.dtype == object:
+            return wrap(array)
+        return wrap(from_array(array, None, ours=array.flags.owndata and array.flags.writeable))
     if isinstance(array, bytes):
         return wrap(object_array([array], ()))
     return wrap(to_torch(array))

@@ -1,7 +1,8 @@
 """Running a user's function over a stream of elements: on chunks, one by one, or in threads.
 
 * Chunks, if the function can be vectorized. ATen's kernels use several threads by themselves.
-* Else one element after another, in threads if the user asked for parallel calls.
+* Else one element after another, in threads if the user asked for parallel calls: several elements
+  in a row where they are so quick that handing over each of them would count.
 * Python functions that are declared to be without side effects may go to worker processes, from
   either of these (see `_processes`).
 * A function that calls Python on the host (decoding, parsing) can go both ways; with parallel calls
@@ -10,11 +11,13 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from contextlib import nullcontext
 
 from torchtf.data import _structure as structure
-from torchtf.data._chunk import Chunk, chunk_of
+from torchtf.data._chunk import Chunk, chunk_of, concat
 from torchtf.data._parallel import Calls
 from torchtf.data._plan import Failed, Order, Stage, UnaryStage, block_size
 
@@ -24,6 +27,10 @@ from torchtf.data._plan import Failed, Order, Stage, UnaryStage, block_size
 _CALL_BYTES = 1 << 22
 _LARGE = 1 << 17
 _CALL_BYTES_OF_LARGE = 1 << 25
+
+# how long a thread may work on the elements that it is given at once, and for results of what size
+_TASK_SECONDS = 0.05
+_TASK_BYTES = 1 << 25
 
 
 class MapStage(UnaryStage):
@@ -48,6 +55,10 @@ class MapStage(UnaryStage):
         large = structure.element_bytes(function.spec) > _LARGE
         self._longest = block_size(function.spec, _CALL_BYTES_OF_LARGE if large else _CALL_BYTES)
         self._threaded = False
+        self._seconds: float | None = None  # that an element takes in a thread
+        self._timed = 0  # how many tasks that was measured on
+        self._asked = 1  # the most elements that the reader asked for
+        self._results: deque[Chunk | Exception] = deque()  # of threads, to be given out
         self._failed = Failed()
         self._rest: Chunk | None = None  # elements behind one that failed
         self._settings = ordered, scope
@@ -59,7 +70,7 @@ class MapStage(UnaryStage):
 
     def next(self, n):
         self._failed.check()
-        if self._calls or self._prefers_threads(n):
+        if self._results or self._calls or self._prefers_threads(n):
             return self._next_of_threads(n)
         chunk = self._input(min(n, self._longest))
         if chunk is None:
@@ -127,39 +138,101 @@ class MapStage(UnaryStage):
 
     def _next_of_threads(self, n):
         """Keeps the threads busy with the elements ahead; gives results out in order."""
-        rows = []
         self._threaded = True
+        self._asked = max(self._asked, n)
+        found, room = [], n
         self._submit(n)
-        while self._calls and len(rows) < n:
-            try:
-                rows.append(self._calls.result())
-            except Exception as e:
-                if not rows:
-                    raise
-                self._failed.keep(e)
+        while room and (self._results or self._calls):
+            if not self._results:
+                self._collect()
+                self._submit(n)
+                continue
+            result = self._results.popleft()
+            if isinstance(result, Exception):
+                if not found:
+                    raise result
+                self._results.appendleft(result)
                 break
-            self._submit(n)
-        seconds = self._calls.seconds_per_call()
-        if seconds is not None:
-            self._function.costs["threads"] = seconds
-        if not rows:
-            return None
-        # in a thread of the pool, whose kernels leave the cores to the other calls
-        return self._calls.submit(self._chunk, rows).result()
+            if result.size > room:
+                self._results.appendleft(result.slice(room, result.size))
+                result = result.slice(0, room)
+            found.append(result)
+            room -= result.size
+        return concat(found) if found else None
 
     def _submit(self, n):
         if not self._prefers_threads(n):
             return  # the calls under way are the last
-        while room := self._calls.room:
+        while self._calls.room:
+            size = self._elements_per_task()
             try:
-                chunk = self._input(room)
+                chunk = self._input(self._calls.room if size == 1 else size)
             except Exception as e:
                 self._calls.add_error(e)
                 return
             if chunk is None:
                 return
-            for row in chunk.rows():
-                self._calls.add(self._function.call, row)
+            for i in range(0, chunk.size, size):
+                self._calls.add(self._run, chunk.slice(i, i + size))
+
+    def _elements_per_task(self) -> int:
+        """How many elements a thread is given at once.
+
+        A part of what the reader asks for at a time, so that few results have to be joined.
+        """
+        if self._seconds is None or not self.pure:
+            return 1
+        most = min(
+            self._asked, _TASK_SECONDS / self._seconds,
+            _TASK_BYTES / structure.element_bytes(self._function.spec),
+        )  # fmt: skip
+        parts = math.ceil(self._asked / max(most, 1))
+        return math.ceil(self._asked / parts)
+
+    def _run(self, chunk: Chunk) -> tuple[list[Chunk | Exception], float]:
+        """The results for some elements, with errors between them, and the seconds for each."""
+        began = time.perf_counter()
+        results = self._results_for(chunk)
+        return results, (time.perf_counter() - began) / chunk.size
+
+    def _results_for(self, chunk: Chunk) -> list[Chunk | Exception]:
+        failed = False
+        if self._function.vectorizes:
+            try:
+                result = self._function.call_chunk(chunk)
+                if result is not None:
+                    return [result]
+            except Exception:
+                failed = True  # the element to blame shows below, if there is one
+        results: list[Chunk | Exception] = []
+        done: list[tuple] = []
+        for row in chunk.rows():
+            try:
+                done.append(self._function.call(row))
+            except Exception as e:
+                if done:
+                    results.append(self._chunk(done))
+                    done = []
+                results.append(e)
+        if done:
+            results.append(self._chunk(done))
+        if failed and not any(isinstance(r, Exception) for r in results):
+            self._function.go_one_by_one()
+        return results
+
+    def _collect(self):
+        """Takes the results of the next task."""
+        try:
+            results, seconds = self._calls.result()
+        except Exception as e:  # the input's
+            self._results.append(e)
+            return
+        self._results.extend(results)
+        known = self._seconds
+        self._seconds = seconds if known is None else known + (seconds - known) / 8
+        self._timed += 1
+        if self._timed >= 8 * self._workers:
+            self._function.costs["threads"] = self._seconds / self._workers
 
     def close(self):
         self._calls.close()

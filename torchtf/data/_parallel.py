@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -31,8 +30,6 @@ class Calls:
         self._name, self._ordered = name, ordered
         self._pool: ThreadPoolExecutor | None = None
         self._pending: deque[Future] = deque()
-        self._began = 0.0
-        self._done = 0
 
     def __len__(self):
         return len(self._pending)
@@ -42,8 +39,6 @@ class Calls:
         return max(0, 2 * self.workers - len(self._pending))
 
     def add(self, function: Callable, *args) -> None:
-        if not self._pending:
-            self._began, self._done = time.perf_counter(), 0
         self._pending.append(self.submit(function, *args))
 
     def submit(self, function: Callable, *args) -> Future:
@@ -72,15 +67,7 @@ class Calls:
             ended = next(f for f in self._pending if f.done())
             self._pending.remove(ended)
             self._pending.appendleft(ended)
-        result = self._pending.popleft().result()
-        self._done += 1
-        return result
-
-    def seconds_per_call(self) -> float | None:
-        """The time between results since the threads were last idle, once that can be told."""
-        if self._done < 8 * self.workers:
-            return None
-        return (time.perf_counter() - self._began) / self._done
+        return self._pending.popleft().result()
 
     def close(self) -> None:
         if self._pool is not None:

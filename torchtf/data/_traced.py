@@ -26,7 +26,7 @@ from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk
 from torchtf.data._processes import Offload
 from torchtf.data._vectorize import offloaded, vectorized
-from torchtf.function import failures
+from torchtf.function import failures, reuse, shortcuts
 from torchtf.function.autograph import convert
 from torchtf.function.runner import compile_graph
 from torchtf.function.staged import Call
@@ -298,7 +298,9 @@ class _Graph:
         self._captures = traced.captures
         self._written = traced.written
         self._module, self.offloads = offloaded(traced.graph_module, workers)
-        self._run = compile_graph(self._module)
+        known = shortcuts.plan(self._module)
+        in_place = reuse.plan(self._module.graph, known)
+        self._run = compile_graph(self._module, in_place=in_place, shortcuts=known)
         self._run_rows: Callable | None = None
         self._fits = traced.fits
 
@@ -313,11 +315,7 @@ class _Graph:
 
     def call(self, row: tuple) -> tuple | None:
         """The result for one element; None if its sizes are not as the trace assumed."""
-        flat = [
-            tensor._data
-            for component, value in zip(self._inputs, row, strict=True)
-            for tensor in component.take_apart(structure.cooked(value))
-        ]
+        flat = row if self._dense else self._taken_apart(row)
         with self._scope(), torch.no_grad():
             inputs = [*map(_encoded, flat), *self._captured()]
             if self._fits is not None and not self._fits(*inputs):
@@ -326,8 +324,17 @@ class _Graph:
             count = len(results) - len(self._written)
             for owner, value in zip(self._written, results[count:], strict=True):
                 owner._trace_set(value)
+            if self._dense:
+                return tuple(c.decoded(r) for c, r in zip(self._outputs, results, strict=False))
             supply = iter(results)
             return tuple(structure.raw(c.put_together(supply)) for c in self._outputs)
+
+    def _taken_apart(self, row: tuple) -> list:
+        return [
+            tensor._data
+            for component, value in zip(self._inputs, row, strict=True)
+            for tensor in component.take_apart(structure.cooked(value))
+        ]
 
     def call_chunk(self, chunk: Chunk) -> Chunk | None:
         if not self._dense or not chunk.columns or any(type(c) is list for c in chunk.columns):

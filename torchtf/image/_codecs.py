@@ -1,13 +1,13 @@
 """Decoding and encoding image files: JPEG, PNG, GIF, BMP and WebP.
 
-* torchvision decodes JPEG and PNG; Pillow does the other formats and the encoding.
-* JPEG is decoded with the accurate transform. TensorFlow's default is the fast one, whose pixels
-  differ by a few levels; with `dct_method="INTEGER_ACCURATE"` the pixels are the same.
+* simplejpeg decodes JPEG by libjpeg-turbo, as TensorFlow does, so the pixels are the same.
+* torchvision decodes PNG; Pillow does the other formats and the encoding.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 
@@ -79,20 +79,52 @@ def _by_torchvision(data: bytes, channels: int, message: str) -> np.ndarray:
 
 
 _BAD_JPEG = "jpeg::Uncompress failed. Invalid JPEG data or crop window."
+_END_OF_JPEG = b"\xff\xd9"
+_ADOBE = re.compile(rb"\xff\xee..Adobe", re.DOTALL)  # a marker segment
 
 
-def _jpeg(data, channels, ratio=1):
+def _jpeg(data, channels, ratio=1, fancy=True, dct_method="", truncated=False):
+    """The pixels of a JPEG file; the arguments are those of `decode_jpeg`."""
+    import simplejpeg
+
     if channels == 4:
         raise _invalid("channels must be 0, 1, or 3 for JPEG, got 4")
-    if ratio > 1:
-        image = _open(data)
-        size = [max(s // ratio, 1) for s in image.size]
-        image.draft("L" if channels == 1 else "RGB", size)
-        try:
-            return _with_channels(np.asarray(image), channels)
-        except OSError:
+    if truncated and not data.rstrip(b"\0").endswith(_END_OF_JPEG):
+        data += _END_OF_JPEG  # with an end of image the decoder fills up
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:  # not valid, or sampled in a way that simplejpeg does not take
+        if ratio > 1:
             raise _invalid(_BAD_JPEG) from None
-    return _by_torchvision(data, channels, _BAD_JPEG)
+        return _by_torchvision(data, channels, _BAD_JPEG)
+    if colours == "CMYK" and channels == 1:
+        raise _invalid(_BAD_JPEG)
+    gray = channels == 1 or (colours == "Gray" and channels == 0)
+    options = {
+        "colorspace": "GRAY" if gray else "CMYK" if colours == "CMYK" else "RGB",
+        "fastdct": dct_method != "INTEGER_ACCURATE", "fastupsample": not fancy,
+    }  # fmt: skip
+    if ratio > 1:
+        options |= {
+            "min_height": -(-height // ratio), "min_width": -(-width // ratio),
+            "min_factor": ratio,
+        }  # fmt: skip
+    try:
+        pixels = simplejpeg.decode_jpeg(data, **options)
+    except ValueError as e:
+        # what the library only warns of is no error
+        if not str(e).startswith("Corrupt JPEG data") or _END_OF_JPEG not in data:
+            raise _invalid(_BAD_JPEG) from None
+        pixels = simplejpeg.decode_jpeg(data, **options, strict=False)
+    return _rgb_of_cmyk(pixels, data) if pixels.shape[-1] == 4 else pixels
+
+
+def _rgb_of_cmyk(pixels, data):
+    """Colours of ink, which Adobe's programs store inverted."""
+    light = pixels.astype(np.int32)
+    if _ADOBE.search(data) is None:
+        light = 255 - light
+    return (light[..., :3] * light[..., 3:] // 255).astype(np.uint8)
 
 
 def _png(data, channels, dtype):
@@ -165,11 +197,11 @@ def _no_jxl():
     raise NotImplementedError("JPEG XL: neither Pillow nor torchvision decodes it; convert to PNG")
 
 
-def _still(data, channels, dtype, op, ratio=1):
+def _still(data, channels, dtype, op, **of_jpeg):
     """A single image of any format."""
     kind = _format(data)
     if kind == "jpeg":
-        return _as_bits(_jpeg(data, channels, ratio), dtype)
+        return _as_bits(_jpeg(data, channels, **of_jpeg), dtype)
     if kind == "png":
         return _png(data, channels, dtype)
     if kind == "bmp":
@@ -200,21 +232,13 @@ def _open_sizes(contents, channels=0, *rest):
     return [None, None, channels or None]
 
 
-def _check_jpeg_options(fancy_upscaling, acceptable_fraction, dct_method):
-    if not fancy_upscaling:
-        raise NotImplementedError(
-            "fancy_upscaling=False: torchvision always smooths colours; leave it True"
-        )
+def _check_jpeg_options(acceptable_fraction, dct_method):
     if acceptable_fraction != 1:
         raise NotImplementedError(
             f"acceptable_fraction={acceptable_fraction}: a file is read whole or not at all; leave "
             "it 1"
         )
-    if dct_method == "INTEGER_FAST":
-        raise NotImplementedError(
-            'dct_method="INTEGER_FAST": use "INTEGER_ACCURATE" or leave it open'
-        )
-    choose("dct_method", dct_method, ("", "INTEGER_ACCURATE"), "DecodeJpeg")
+    choose("dct_method", dct_method, ("", "INTEGER_FAST", "INTEGER_ACCURATE"), "DecodeJpeg")
 
 
 @host_op("DecodeJpeg", out="uint8", shape=_open_sizes)
@@ -228,10 +252,10 @@ def decode_jpeg(
         contents: a string scalar, the file; PNG, WebP and GIF with one frame are taken, too.
         channels: 0 for those of the file, 1, 3 or 4.
         ratio: 1, 2, 4 or 8, by which to divide the size.
-        fancy_upscaling: only True.
+        fancy_upscaling: whether colours that were stored at a lower resolution are smoothed.
         try_recover_truncated: whether what is missing of a short file is left gray.
         acceptable_fraction: only 1.
-        dct_method: "" or "INTEGER_ACCURATE".
+        dct_method: "INTEGER_ACCURATE", "INTEGER_FAST", or "", which is the latter.
 
     Returns:
         uint8 [height, width, channels].
@@ -240,13 +264,13 @@ def decode_jpeg(
         InvalidArgumentError: if the file is not valid.
     """
     _check_channels(channels)
-    _check_jpeg_options(fancy_upscaling, acceptable_fraction, dct_method)
+    _check_jpeg_options(acceptable_fraction, dct_method)
     if ratio not in (1, 2, 4, 8):
         raise _invalid(f"ratio must be 1, 2, 4, or 8, got {ratio}")
-    data = _content(contents)
-    if try_recover_truncated and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
-        data += b"\xff\xd9"  # with an end of image the decoder fills up
-    return _still(data, channels, np.uint8, "DecodeJpeg", ratio)
+    return _still(
+        _content(contents), channels, np.uint8, "DecodeJpeg", ratio=ratio, fancy=fancy_upscaling,
+        dct_method=dct_method, truncated=try_recover_truncated,
+    )  # fmt: skip
 
 
 @host_op(
@@ -504,9 +528,9 @@ def encode_jpeg(
 
 
 @host_op("AdjustJpegQuality", out="uint8", elementwise=True)
-def _reencode(image: UInt8, quality: Int32):
+def _reencode(image: UInt8, quality: Int32, dct_method):
     data = _jpeg_bytes(image, int(quality))
-    return _jpeg(data, image.shape[-1])
+    return _jpeg(data, image.shape[-1], dct_method=dct_method)
 
 
 def adjust_jpeg_quality(image, jpeg_quality, dct_method="", name=None):
@@ -517,11 +541,12 @@ def adjust_jpeg_quality(image, jpeg_quality, dct_method="", name=None):
         jpeg_quality: between 0 and 100, a number or scalar tensor.
         dct_method: as for `decode_jpeg`.
     """
-    _check_jpeg_options(True, 1, dct_method)
+    _check_jpeg_options(1, dct_method)
     image = convert_to_tensor(image)
     pixels = convert_image_dtype(image, dtypes.uint8, saturate=True)
     quality = convert_to_tensor(jpeg_quality, dtype_hint=dtypes.int32)
-    return convert_image_dtype(_reencode(pixels, quality, name), image.dtype, saturate=True)
+    again = _reencode(pixels, quality, dct_method, name)
+    return convert_image_dtype(again, image.dtype, saturate=True)
 
 
 def _png_bytes(pixels, compression) -> bytes:
