@@ -64,8 +64,8 @@ def translations() -> dict[Any, Callable]:
         node = operator(name)
 
         def one_of_several(self, **options):
-            unused = opset18.Cast(opset18.Constant(value_int=0), to=6)
-            return [node(self), *[unused] * (results - 1)]
+            zero: Any = opset18.Constant(value_int=0)
+            return [node(self), *[opset18.Cast(zero, to=6)] * (results - 1)]
 
         return one_of_several
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
+import h5py
 import numpy as np
 import pytest
 
@@ -180,3 +184,29 @@ def test_weights_made_while_keras_asks_for_shapes_are_read_by_a_traced_call():
     m.compile(keras.optimizers.SGD(0.2), "mse")
     m.fit(X, np.ones((4, 2)), epochs=30, verbose=0)
     np.testing.assert_allclose(m(tf.constant(X)), np.ones((4, 2)), atol=0.02)
+
+
+def test_private_layers_in_a_keras_file(tmp_path):
+    @keras.saving.register_keras_serializable("tests")
+    class Hidden(keras.layers.Layer):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self._dense = keras.layers.Dense(2)
+
+        def build(self, shape):
+            self._dense.build(shape)
+
+        def call(self, x):
+            return self._dense(x)
+
+    text = keras.layers.TextVectorization(max_tokens=9, output_sequence_length=4)
+    text.adapt(np.array(["the cat", "a dog"]))
+    words = keras.Sequential([keras.Input((1,), dtype="string"), text])
+    numbers = keras.Sequential([keras.Input((3,)), Hidden()])
+    for model, x in ((words, tf.constant([["a cat"]])), (numbers, tf.ones([1, 3]))):
+        model.save(tmp_path / "m.keras")
+        again = keras.models.load_model(tmp_path / "m.keras")
+        np.testing.assert_array_equal(again(x).numpy(), model(x).numpy())
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        weights = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
+        assert "vars" in weights["layers/hidden/_dense"]

@@ -138,6 +138,15 @@ def _module_attribute(self: Any, name: str) -> Any:
 TorchLayer.__getattr__ = _module_attribute
 
 
+def _attribute_names(self: Any) -> list[str]:
+    """The attributes; Keras' files name a layer by the one that holds it, a private one, too."""
+    held = vars(self)
+    return sorted({*dir(type(self)), *held, *held.get("_modules", ())})
+
+
+TorchLayer.__dir__ = _attribute_names
+
+
 own_attribute(TorchLayer, "torch_params")
 TorchLayer.torch_params = property(
     lambda self: {v.path: v._value for v in self.variables if isinstance(v, Variable)}
