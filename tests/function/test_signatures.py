@@ -140,4 +140,35 @@ def initial_values_under_a_signature(tf):
     return f([1.0, 2.0]), f([1.0]), made[0].numpy()
 
 
+@program
+def signatures_of_datasets(tf):
+    spec, data = tf.TensorSpec((), tf.int64), tf.data.Dataset.range(4)
+
+    @tf.function(input_signature=[tf.data.IteratorSpec(spec), tf.TensorSpec((), tf.int64)])
+    def two(iterator, x):
+        return next(iterator) + next(iterator) * x
+
+    @tf.function(input_signature=[tf.data.DatasetSpec(spec)])
+    def total(dataset):
+        found = tf.constant(0, tf.int64)
+        for x in dataset:
+            found += x
+        return found
+
+    @tf.function(input_signature=[tf.OptionalSpec(spec)])
+    def value(optional):
+        return optional.get_value() + 1
+
+    iterator = iter(data)
+    made = [tf.experimental.Optional.from_value(tf.constant(n, tf.int64)) for n in (3, 4)]
+    print([two(iterator, 10), two(iterator, 100), two(iter(data), 1)])
+    print(total(data), total(data.take(2)), [value(o) for o in made])
+    for call in (lambda: total(iterator), lambda: two(data, 1)):
+        try:
+            call()
+        except TypeError:
+            print("TypeError")
+    return total(data.map(lambda x: x))
+
+
 test_programs = compare(globals())

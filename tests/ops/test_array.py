@@ -442,6 +442,8 @@ def test_scattering(case):
         "tf.histogram_fixed_width(x, [-2.0, 2.0], 4, tf.int64)",
         "tf.dynamic_partition(x, [0, 1, 1, 0], 2)",
         "tf.dynamic_partition(x, [0, 2, 1, 0], 2)",
+        "tf.dynamic_partition(x, np.array([0, 1, 1, 0]), 2)",
+        "tf.dynamic_partition(x, tf.constant([0, 1, 1, 0], tf.int64), 2)",
         "tf.dynamic_partition(names, [0, 1, 1, 0], 3)",
         "tf.dynamic_partition(x, [0, 1], 2)",
         "tf.dynamic_partition(x, tf.cast(b, tf.int32), 2)",

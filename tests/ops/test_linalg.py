@@ -147,6 +147,8 @@ def test_diagonals(case):
         "tf.einsum('i j -> j i', a)",
         "tf.einsum('ij,jk,kl->il', a, b, tf.transpose(b))",
         "tf.einsum('ij->ik', a)",
+        *each("tf.einsum('ij->ji', tf.constant([[1]], tf.{}))", "int8 uint8 int16 uint32 half"),
+        "tf.einsum('ij->i', tf.constant([[True]]))",
         case("tf.einsum('ij,jk->ik', i, i)", static=("i",)),
         "tf.einsum('i1,jk->ik', a, b)",
         "tf.einsum('ij->ji', a, optimize='optimal')",

@@ -63,6 +63,14 @@ def test_making_from_constants(case):
     case.check()
 
 
+_OPERATORS = ("+", "-", "*", "/", "//", "%", "**")
+
+
+@cases({}, [f"{x} {o} {A}" for o in _OPERATORS for x in ("2", "2.5")])
+def test_numbers_before_ragged_tensors(case):
+    case.check()
+
+
 @cases({}, each("tf.ragged.constant({})", [
     "[[1], [2.5]]", "[]", "[[]]", "[[], []], dtype=tf.int32", "[[[]], []]", "5", "[1, 2]",
     "[[1, [2]]]", "[[[1, 2], [3, 4]], [[5, 6]]]", "[[[1, 2], [3, 4]], [[5, 6]]], ragged_rank=1",

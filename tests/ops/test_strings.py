@@ -30,7 +30,7 @@ INPUTS = {
     *each("tf.strings.length({}, unit='UTF8_CHAR')", "s bad"), "tf.strings.length(s, unit='X')",
     "tf.strings.join([s, t])", "tf.strings.join([s, '-', t], separator='|')",
     "tf.strings.join([])", "tf.strings.join([s, t[:2]])", "tf.strings.join('ab')",
-    "tf.strings.join(['a', 1])", "tf.strings.join(['a'], tf.constant(','))", "s + t", "'x' + s",
+    "tf.strings.join(['a', 1])", "tf.strings.join([s, tf.constant([1])])", "tf.strings.join(['a'], tf.constant(','))", "s + t", "'x' + s",
     *each("tf.strings.reduce_join(grid, {})", ["", "0", "1", "-1", "[0, 1]", "[1, 0]", "[]", "3",
           "[0, 0]", "0, True, '-'", "None, True"]),
     "tf.strings.reduce_join('a')",

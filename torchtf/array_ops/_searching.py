@@ -193,7 +193,7 @@ def histogram_fixed_width(values, value_range, nbins=100, dtype=dtypes.int32, na
 
 
 @op("DynamicPartition")
-def _dynamic_partition(data: T, partitions: Index, count) -> list[T]:
+def _dynamic_partition(data: T, partitions: Int32, count) -> list[T]:
     ids = partitions.reshape(-1)
     if not is_fake(ids):
         if tuple(data.shape[: partitions.dim()]) != tuple(partitions.shape):

@@ -59,7 +59,9 @@ class HostOp:
         for p in self.parameters:
             value = args[p.position]
             if p.is_list:
-                converted[p.position] = [self._array(p, v) for v in self._items(p, value)]
+                converted[p.position] = [
+                    self._array(p, v, i) for i, v in enumerate(self._items(p, value))
+                ]
             elif not (value is None and p.optional):
                 converted[p.position] = self._array(p, value)
         if graph.state.trace is not None and (self.stateful or any(map(_is_symbolic, converted))):
@@ -117,7 +119,7 @@ class HostOp:
             )
         return value
 
-    def _array(self, p, value) -> np.ndarray:
+    def _array(self, p, value, offset: int = 0) -> np.ndarray:
         if p.set == _STRING_SET:
             data = value._data if type(value) is Tensor else convert_string(value)
         else:
@@ -130,8 +132,9 @@ class HostOp:
         if p.set == _STRING_SET:
             raise errors.InvalidArgumentError(
                 None, None,
-                f"cannot compute {self.name} as input #{p.position}(zero-based) was expected to "
-                f"be a string tensor but is a {kernel_name} tensor [Op:{self.name}] name: ",
+                f"cannot compute {self.name} as input #{p.position + offset}(zero-based) was "
+                f"expected to be a string tensor but is a {kernel_name} tensor [Op:{self.name}] "
+                "name: ",
             )  # fmt: skip
         if data.dtype not in _ALLOWED[p.set]:
             self._wrong_type(p, kernel_name)

@@ -191,15 +191,25 @@ class Function:
         return concrete.call_flat(leaves)
 
     def _signature_key(self, args):
-        """The cache key under an input signature: the ranks, where each has a trace of its own."""
+        """The cache key under an input signature: the ranks, where each has a trace of its own, and
+        what is no tensor.
+        """
+        opaque = tuple([signature.encode(args[i], []) for i in self._opaque])
         if not self._by_rank:
-            return None
-        return tuple(
+            return opaque or None
+        return opaque + tuple(
             None if x is None else len(x._data.shape)
             for a, s in zip(args, self._input_signature, strict=False)
             for x, spec in zip(nest.flatten(a, True), nest.flatten(s, True), strict=True)
             if isinstance(spec, TensorSpec) and spec.shape.rank is None
         )
+
+    @functools.cached_property
+    def _opaque(self) -> list[int]:
+        """The places of iterators, datasets and optionals in `input_signature`: each of them has
+        its trace.
+        """
+        return [i for i, s in enumerate(self._input_signature) if _is_opaque(s)]
 
     def _call_in_trace(self, args, kwargs):
         """Within another trace the function's graph becomes part of that trace's.
@@ -299,6 +309,10 @@ class Function:
     def _cast(self, values: tuple, leaves: list) -> tuple:
         out = list(values)
         for i, want in enumerate(self._input_signature):
+            if _is_opaque(want):
+                if not want.is_compatible_with(values[i]):
+                    raise _Misfit(f"Can not cast {values[i]!r} to {want!r}")
+                continue
             flat_specs = nest.flatten(want, True)
             nested = nest.is_nested(want) or nest.is_composite_spec(want)
             _check_structure(values[i], want)
@@ -412,7 +426,10 @@ class Function:
                 else _with_rank_of(s, a)
                 for s, a in zip(specs, args, strict=False)
             ]
-        return (*specs, *args[len(specs) :])
+        made = [*specs, *args[len(specs) :]]
+        for i in self._opaque:
+            made[i] = args[i]
+        return tuple(made)
 
     def _relax(self, key, args):
         """With `reduce_retracing`: the arguments in the most general form that calls had so far.
@@ -477,6 +494,15 @@ class Function:
                 given = self._canonical(args, kwargs)
                 for value, spec in zip(given, self._input_signature, strict=False):
                     _check_compatible(value, spec)
+            if self._opaque:
+                if not (args or kwargs):
+                    raise NotImplementedError(
+                        "A graph is made for one iterator, dataset or optional: give it to "
+                        "get_concrete_function as an argument, or call the function."
+                    )
+                cast = self._cast_to_signature(args, kwargs, [])
+                key = self._signature_key(cast)
+                return self._find_or_trace(key, cast) or self._find_or_trace(key, cast)
             found = self._graph_for(None)
             if found is None:
                 fixed = [None] * len(self._parameter_names)
@@ -670,6 +696,13 @@ def _check_composites(value, want):
         parts = nest.children(value) or ()
         for (_, w), (_, v) in zip(nest.children(want), parts, strict=False):
             _check_composites(v, w)
+
+
+def _is_opaque(spec) -> bool:
+    """Whether a spec is one of values that a graph closes over: it has no tensors to feed."""
+    if not isinstance(spec, TypeSpec) or isinstance(spec, TensorSpec):
+        return False
+    return not nest.is_composite_spec(spec) and hasattr(spec, "element_spec")
 
 
 def _check_compatible(value, spec):

@@ -6,7 +6,7 @@ import torch
 
 from torchtf.array_ops import expand_dims, squeeze
 from torchtf.core import errors
-from torchtf.core.convert import convert_to_tensor, to_axis
+from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor, to_axis
 from torchtf.core.op import op
 from torchtf.core.shape import brackets
 from torchtf.core.tensor import is_fake
@@ -92,8 +92,21 @@ def einsum(equation, *inputs, **kwargs):
     return _einsum(operands, equation, name)
 
 
+# the types for which TensorFlow has no kernel
+_WITHOUT_EINSUM = {
+    torch.bool, torch.int8, torch.int16, torch.uint8, torch.uint16, torch.uint32, torch.uint64,
+}  # fmt: skip
+
+
 @op("Einsum", strings=None)
-def _einsum(inputs: list[Num], equation):
+def _einsum(inputs: list[T], equation):
+    if inputs[0].dtype in _WITHOUT_EINSUM:
+        kind = KERNEL_NAMES[inputs[0].dtype].upper()
+        raise errors.NotFoundError(
+            None, None,
+            f"Could not find device for node: {{{{node Einsum}}}} = Einsum[N={len(inputs)}, "
+            f'T=DT_{kind}, equation="{equation}"] [Op:Einsum]',
+        )  # fmt: skip
     with torch.backends.opt_einsum.flags(enabled=not is_fake(inputs[0])):  # it reads the sizes
         return torch.einsum(equation, *inputs).to(inputs[0].dtype)  # sums of ints are wider
 

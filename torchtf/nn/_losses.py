@@ -41,6 +41,8 @@ def _softmax_cross_entropy(labels: Float, logits: Float, axis):
             None, None, f"dim must be in the range [{-logits.dim()}, {logits.dim()}), got {axis}"
         )
     try:
+        if labels.shape != logits.shape:
+            labels = labels.expand_as(logits)
         return softmax_cross_entropy(labels, logits, axis)
     except RuntimeError:
         if is_fake(logits):
@@ -68,7 +70,7 @@ def softmax_cross_entropy_with_logits(labels, logits, axis=-1, name=None):
 
     Args:
         labels: probabilities along `axis`; cast to the type of `logits`.
-        logits: a float tensor of the shape of `labels`, or broadcast with it.
+        logits: a float tensor of the shape of `labels`, or one that these broadcast to.
         axis: that of the classes.
 
     Returns:

@@ -100,12 +100,23 @@ class _Pool:
 
 @op("MaxPool")
 def _max_pool(input: Pooled, n, window, strides, padding, last):
+    if input.dim() == n + 2 and input.shape[-1 if last else 1] == 0:
+        return _of_one_channel(_Pool.maximum, input, n, window, strides, padding, last)
     return _Pool(input, n, window, strides, padding, last).maximum()
 
 
 @op("AvgPool")
 def _avg_pool(input: Float, n, window, strides, padding, last):
+    if input.dim() == n + 2 and input.shape[-1 if last else 1] == 0:
+        return _of_one_channel(_Pool.average, input, n, window, strides, padding, last)
     return _Pool(input, n, window, strides, padding, last).average()
+
+
+def _of_one_channel(pool, x, n, window, strides, padding, last):
+    """The pool of a tensor without channels, which torch's kernels refuse."""
+    axis = -1 if last else 1
+    one = x.sum(axis, keepdim=True, dtype=x.dtype)
+    return pool(_Pool(one, n, window, strides, padding, last)).narrow(axis, 0, 0)
 
 
 def _call(pool, input, n, ksize, strides, padding, data_format, name):

@@ -12,7 +12,7 @@ from torchtf.ragged._tensor import RaggedTensor
 def _reflected(op):
     def method(self, other):
         if not isinstance(other, RaggedTensor):
-            other = convert_to_tensor(other, dtype=self.dtype)
+            other = convert_to_tensor(other, dtype_hint=self.dtype)
         return op(other, self)
 
     return method
