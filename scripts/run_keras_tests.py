@@ -56,8 +56,14 @@ DELIBERATE = {
         "it writes with TensorFlow's tf.summary, which does not know our callback's writer"
     ),
 }
-# What a test says that runs Keras' layers in TensorFlow's own tf.data; ours is in its place.
-_TENSORFLOWS = ("Cannot convert a symbolic tf.Tensor", "tensorflow.python.data.ops.")
+# What a test says that runs Keras' layers in TensorFlow's own tf.data, or that makes or expects
+# sparse tensors of TensorFlow's; ours are in their place.
+_TENSORFLOWS = (
+    "Cannot convert a symbolic tf.Tensor",
+    "tensorflow.python.data.ops.",
+    "Sparse is unsupported with backend torch",
+    "Backend torch does not support sparse tensors",
+)
 TYPE_MISMATCH = "<class 'torch.Tensor'> != <class 'torchtf.core.tensor.Tensor'>"
 # Two of Keras' markers, which its repository registers in a file that the package lacks.
 MARKERS = "markers=\n  requires_trainable_backend\n  multi_device"
@@ -137,7 +143,7 @@ def run(tests: list[str], boundary: str | None, options: list[str]) -> dict[str,
 
     Returns:
         The outcome of each test: "passed", "failed", "skipped", "crashed", "other type", or
-        "tensorflow" for one that hands on what TensorFlow's own tf.data made.
+        "tensorflow" for one that needs what TensorFlow itself makes.
     """
     source = keras_source()
     with tempfile.TemporaryDirectory() as folder:

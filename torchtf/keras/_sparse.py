@@ -30,6 +30,7 @@ from torchtf.keras._patch import own_attribute, replaces, use_everywhere
 _is_tensor = own_attribute(core, "is_tensor")
 _cast = own_attribute(core, "cast")
 _convert_to_tensor = own_attribute(core, "convert_to_tensor")
+_convert_to_numpy = own_attribute(core, "convert_to_numpy")
 _is_tensorflow_tensor = own_attribute(data_adapter_utils, "is_tensorflow_tensor")
 
 for _module in (backend, core):
@@ -64,6 +65,11 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any
     if sparse:
         return x if dtype is None else cast(x, dtype)
     return _convert_to_tensor(_dense(x), dtype)
+
+
+@replaces(core, "convert_to_numpy")
+def convert_to_numpy(x: Any) -> Any:
+    return _convert_to_numpy(_dense(x) if _is_sparse(x) else x)
 
 
 @replaces(data_adapter_utils, "is_tensorflow_tensor")
@@ -111,6 +117,7 @@ for _function in (
     is_tensor,
     cast,
     convert_to_tensor,
+    convert_to_numpy,
     is_tensorflow_tensor,
     is_tensorflow_sparse,
 ):
