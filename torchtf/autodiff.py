@@ -42,8 +42,8 @@ class ForwardAccumulator:
         ]
         if len({id(p) for p in self._primals}) < len(self._primals):
             raise ValueError(
-                "Each primal may appear only once: a tensor or variable was passed more than once "
-                "to a ForwardAccumulator."
+                "Tensor {} was specified as a primal multiple times. This may indicate an error. "
+                "If it was intended, please sum the corresponding tangents."
             )
         for primal, tangent in zip(self._primals, self._tangents, strict=True):
             if not TensorShape(primal.shape).is_compatible_with(tangent.shape):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 
-from torchtf.function.autograph import do_not_convert
+from torchtf.function.autograph import do_not_convert, feature_set
 
 __all__ = ["experimental", "set_verbosity", "to_code", "to_graph", "trace"]
 
@@ -19,38 +19,20 @@ def to_graph(entity: Callable, recursive: bool = True, experimental_optional_fea
         experimental_optional_features: features of `tf.autograph.experimental.Feature`.
 
     Raises:
-        ValueError: if it has no source code.
+        ConversionError: if it has no source code.
     """
     from torchtf.function import autograph_transform
 
-    features = _features(experimental_optional_features)
-    return autograph_transform.to_graph(_python_function(entity), recursive, features)
+    features = feature_set(experimental_optional_features)
+    return autograph_transform.to_graph(entity, recursive, features)
 
 
 def to_code(entity: Callable, recursive: bool = True, experimental_optional_features=None) -> str:
     """The source of the converted function (source: `tf.autograph.to_code`); see `to_graph`."""
     from torchtf.function import autograph_transform
 
-    features = _features(experimental_optional_features)
-    return autograph_transform.to_code(_python_function(entity), recursive, features)
-
-
-def _python_function(entity):
-    if not hasattr(entity, "__code__") and not isinstance(entity, types.MethodType):
-        raise ValueError(
-            "Cannot apply autograph to a function that doesn't expose a __code__ object. If this "
-            "is a @tf.function, try passing f.python_function instead."
-        )
-    return entity
-
-
-def _features(given):
-    if given is None:
-        return ()
-    from malt.core.converter import Feature
-
-    given = given if isinstance(given, (list, tuple)) else (given,)
-    return tuple(getattr(Feature, getattr(f, "name", str(f))) for f in given)
+    features = feature_set(experimental_optional_features)
+    return autograph_transform.to_code(entity, recursive, features)
 
 
 def set_verbosity(level: int, alsologtostdout: bool = False) -> None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
+import operator
 from collections.abc import Callable, Sequence
 
 import torch
@@ -21,7 +23,7 @@ from torchtf.core.convert import convert_to_tensor, kernel_name
 from torchtf.core.log import get_logger
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
-from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
+from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, rank_is_open, wrap
 from torchtf.framework import is_tensor
 from torchtf.function.autograph import convert
 
@@ -362,15 +364,22 @@ def while_loop(
 def _python_while(cond, body, loop_vars, maximum_iterations):
     count = 0
     limit = None if maximum_iterations is None else int(maximum_iterations)
-    structure = list(loop_vars)
+    structure = [_spec_or_value(x) for x in loop_vars]
     while (limit is None or count < limit) and cond(*loop_vars):
         loop_vars = body(*loop_vars)
-        if not isinstance(loop_vars, (list, tuple)):
+        if len(structure) == 1 and not isinstance(loop_vars, (list, tuple)):
             loop_vars = (loop_vars,)
         nest.assert_same_structure(structure, list(loop_vars), expand_composites=False)
         count += 1
     return nest.map_structure(
         lambda x: x if hasattr(x, "_type_spec") else convert_to_tensor(x), loop_vars
+    )
+
+
+def _spec_or_value(structure):
+    """What a loop variable was at the start, without keeping its tensors alive."""
+    return nest.map_structure(
+        lambda x: TensorSpec(x.shape, x.dtype) if is_tensor_type(x) else x, structure
     )
 
 
@@ -435,22 +444,26 @@ def _loop_errors(loop_vars, skipped: int = 0):
 
         @staticmethod
         def dtype(index, before, after):
+            name = _name_in_loop(index - skipped, before)
             return TypeError(
-                f"Loop variable {index - skipped} has dtype {before.dtype.name} before the loop, "
-                f"but dtype {after.dtype.name} after one iteration"
+                f"Loop var {name} enters the loop with type {before.dtype} but has type "
+                f"{after.dtype} after 1 iteration. {name} type should remain constant."
             )
 
         @staticmethod
         def shape(index, tensor, before, after):
-            name = tensor.name if type(tensor) is SymbolicTensor else f"Const_{index}:0"
             return ValueError(
-                f"Input tensor `{name}` enters the loop with shape {TensorShape(before)}, but has "
-                f"shape {TensorShape(after)} after one iteration. To allow the shape to vary "
-                "across iterations, use the `shape_invariants` argument of tf.while_loop to "
-                "specify a less-specific shape."
+                f"Input tensor `{_name_in_loop(index, tensor)}` enters the loop with shape "
+                f"{TensorShape(before)}, but has shape {TensorShape(after)} after one iteration. "
+                "To allow the shape to vary across iterations, use the `shape_invariants` argument of "
+                "tf.while_loop to specify a less-specific shape."
             )
 
     return Errors
+
+
+def _name_in_loop(index: int, tensor: Tensor) -> str:
+    return tensor.name if type(tensor) is SymbolicTensor else f"Const_{index}:0"
 
 
 def staged_while(
@@ -513,12 +526,23 @@ def _open(spec, tensor: Tensor) -> list[bool] | str | None:
 
     Raises:
         ValueError: if the tensor does not fit its invariant.
+        TypeError: if that is none, or a spec of something else.
     """
     from torchtf.function.control import ANY_RANK
 
     if spec is None:
         return None
-    shape = spec.shape if isinstance(spec, TypeSpec) else TensorShape(spec)
+    if isinstance(spec, TypeSpec):
+        typed = isinstance(spec, TensorSpec) and spec.dtype is tensor.dtype
+        if not typed:
+            raise TypeError(f"TypeSpec {spec!r} is not compatible with {tensor!r}")
+        shape = spec.shape
+    elif isinstance(spec, (TensorShape, list, tuple)):
+        shape = TensorShape(spec)
+    else:
+        raise TypeError(
+            f"'shape' must be one of TypeSpec, TensorShape or None. Received: {type(spec)}"
+        )
     if not shape.is_compatible_with(tensor.shape):
         raise ValueError(
             f"The shape invariant specified for {getattr(tensor, 'name', tensor)} is not "
@@ -541,6 +565,8 @@ def _length(elems) -> object:
     for x in flat:
         if not x.shape.rank:
             raise ValueError("Elements in elems must be 1+ dimensional Tensors, not scalars")
+        if not x.shape[:1].is_compatible_with(flat[0].shape[:1]):
+            raise ValueError(f"Dimensions {flat[0].shape[0]} and {x.shape[0]} are not compatible")
     static = flat[0].shape[0]
     return static if static is not None else shape(flat[0])[0]
 
@@ -573,9 +599,7 @@ def _row(elems, i):
 def _arrays(specs, n):
     from torchtf.tensor_array import TensorArray
 
-    return nest.map_structure(
-        lambda s: TensorArray(s.dtype, size=n, element_shape=s.shape, infer_shape=False), specs
-    )
+    return nest.map_structure(lambda s: TensorArray(s.dtype, size=n, element_shape=s.shape), specs)
 
 
 def _spec_of(function, *elements):
@@ -626,33 +650,129 @@ def map_fn(
     fn = convert(fn)
     signature = fn_output_signature if fn_output_signature is not None else dtype
     if not nest.flatten(elems):
-        raise ValueError("elems must be a Tensor or (possibly nested) sequence of Tensors.")
+        raise ValueError(
+            "elems must be a Tensor or (possibly nested) sequence of Tensors. Got "
+            f"{elems}, which does not contain any Tensors."
+        )
     if any(map(nest.is_composite_spec, nest.flatten(signature))) or any(
         map(_is_composite, nest.flatten(elems))
     ):
         return _map_composites(fn, elems, signature)
     elems = _tensors(elems)
     n = _length(elems)
-    if graph.state.trace is None:
-        rows = [_as_tensors(fn(_row(elems, i))) for i in range(n)]
-        if not rows:
-            rows_spec = signature if signature is not None else elems
-            specs = nest.map_structure(_element_spec, rows_spec)
-            result = nest.map_structure(_empty, specs)
-        else:
-            _check_signature(rows[0], signature if signature is not None else elems)
-            result = nest.map_structure(lambda *parts: _stack(parts), *rows)
-    else:
-        specs = _spec_of(fn, _row(elems, 0 if isinstance(n, int) and n else _zero()))
-        _check_signature(specs, signature if signature is not None else elems)
+    model = elems if signature is None else signature
 
-        def body(i, arrays):
-            values = _as_tensors(fn(_row(elems, i)))
-            return i + 1, nest.map_structure(lambda a, v: a.write(i, v), arrays, values)
+    def row(*place):
+        values = _as_tensors(fn(*place))
+        _check_row(values, model)
+        return values
 
-        _, arrays = while_loop(lambda i, _: i < n, body, (_zero(), _arrays(specs, n)))
-        result = nest.map_structure(lambda a: a.stack(), arrays)
+    result = None
+    if graph.state.trace is not None:
+        result = _mapped_at_once(row, elems, n)
+    if result is None:
+        result = _mapped_by_loop(row, elems, n, model)
     return result if back_prop else _without_gradient(result)
+
+
+def _mapped_by_loop(fn, elems, n, model):
+    specs = nest.map_structure(_element_spec, model)
+    if graph.state.trace is not None:  # what reads the results wants to know their shapes
+        specs = _spec_of(fn, _row(elems, 0 if isinstance(n, int) and n else _zero()))
+
+    def body(i, arrays):
+        values = fn(_row(elems, i))
+        return i + 1, nest.map_structure(lambda a, v: a.write(i, v), arrays, values)
+
+    _, arrays = while_loop(lambda i, _: i < n, body, (_zero(), _arrays(specs, n)))
+    return nest.map_structure(functools.partial(_stacked, n=n), arrays)
+
+
+def _stacked(array, n) -> Tensor:
+    """The elements of a `TensorArray` of `n` of them."""
+    result = array.stack()
+    if graph.state.trace is not None and isinstance(n, int) and result.shape.rank is not None:
+        result.set_shape([n, *result.shape[1:]])
+    return result
+
+
+# The most elements of a value of all rows together, and of one row where their number is open, for
+# which all rows are computed at once: beyond it a row's own work outweighs the loop's, and memory
+# is why the program maps over rows.
+_MOST_AT_ONCE, _MOST_IN_ROW = 1 << 24, 1 << 12
+
+
+def _mapped_at_once(fn, elems, n):
+    """The results of all rows in one go, as vectorized ops.
+
+    None where that would be noticed, by effects, random draws or memory, or is not possible.
+    """
+    from torchtf.function.control import stand_in
+    from torchtf.function.trace import trace
+
+    under_way = graph.state.trace
+    flat = nest.flatten(elems)
+    if n == 0 or any(x.dtype is dtypes.string or x.shape.rank is None for x in flat):
+        return None
+    rows = [raw(x) for x in flat]
+    structure = []
+
+    def body(*row):
+        structure.append(fn(nest.pack_sequence_as(elems, list(map(wrap, row)))))
+        return [raw(x) for x in nest.flatten(structure[0])]
+
+    traced = trace(body, [stand_in(under_way, list(x.shape[1:]), x) for x in rows], name="map_body")
+    most = _MOST_AT_ONCE // n if isinstance(n, int) else _MOST_IN_ROW
+    if traced.written or not all(_is_plain(node, most) for node in traced.graph_module.graph.nodes):
+        return None
+    try:
+        found = _vectorized(traced, rows)
+    except RuntimeError:
+        return None
+    return nest.pack_sequence_as(structure[0], [wrap(x) for x in found])
+
+
+def _is_plain(node: torch.fx.Node, most: int) -> bool:
+    """Whether nobody can tell on how many rows at once a node of the graph of one row runs.
+
+    Args:
+        node: the node.
+        most: how many elements its value may have.
+    """
+    value = node.meta.get("val")
+    if isinstance(value, torch.Tensor):
+        sizes = [s for s in value.shape if isinstance(s, int)]
+        if arena.is_handles(value) or rank_is_open(value) or math.prod(sizes) > most:
+            return False
+    if node.op != "call_function" or node.target is operator.getitem:
+        return True
+    kind = getattr(node.target, "namespace", None)
+    if kind is None:  # arithmetic of sizes
+        return getattr(node.target, "__module__", None) in ("_operator", "math")
+    return (
+        kind == "aten"
+        and not node.target._schema.is_mutable
+        and torch.Tag.nondeterministic_seeded not in node.target.tags
+    )
+
+
+def _vectorized(traced, rows: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Runs the graph of one row on all rows at once, in the trace under way if there is one.
+
+    Raises:
+        RuntimeError: if it has an op that cannot.
+    """
+    from torchtf.function.runner import compile_graph
+
+    if graph.state.trace is None:
+        outside = [c.get() for c in traced.captures]
+    else:
+        outside = [
+            c.owner._tape_read() if c.is_variable else raw(c.owner) for c in traced.captures
+        ] + list(traced.outer_inputs)
+    run = compile_graph(traced.graph_module)
+    dims = (0,) * len(rows) + (None,) * len(outside)
+    return torch.vmap(run, in_dims=dims, randomness="different")(*rows, *outside)
 
 
 def _map_composites(fn, elems, signature):
@@ -740,7 +860,12 @@ def _is_ragged(value_or_spec) -> bool:
 
 
 def _zero():
-    return convert_to_tensor(0)
+    return _count(0)
+
+
+def _count(number: int):
+    """A number that counts rows: a tensor in a graph, where a loop carries it."""
+    return number if graph.state.trace is None else convert_to_tensor(number)
 
 
 def _without_gradient(structure):
@@ -759,37 +884,28 @@ def _stack(parts):
 
 
 def _element_spec(model):
+    """What is known of a result before the function has run: its type; its shape from a spec."""
     if isinstance(model, TensorSpec):
         return model
-    if isinstance(model, dtypes.DType):
-        return TensorSpec([], model)
-    if is_tensor_type(model):
-        return TensorSpec(model.shape[1:], model.dtype)
-    return TensorSpec([], dtypes.as_dtype(model))
+    return TensorSpec(None, dtypes.as_dtype(getattr(model, "dtype", model)))
 
 
-def _empty(spec):
-    from torchtf.array_ops import zeros
-
-    return zeros([0, *[s or 0 for s in spec.shape]], spec.dtype)
-
-
-def _check_signature(values, signature):
-    """Raises unless what `fn` returned has the structure and dtypes that were promised."""
-    expected = nest.map_structure(_element_spec, signature)
-    try:
-        nest.assert_same_structure(expected, values, check_types=False)
-    except (ValueError, TypeError) as e:
-        raise ValueError(
-            f"fn returned a structure that differs from fn_output_signature: {e}"
-        ) from None
-    for spec, value in zip(nest.flatten(expected), nest.flatten(values), strict=True):
+def _check_row(values, model) -> None:
+    """Raises unless what `fn` returned has the structure, types and shapes that were promised."""
+    nest.assert_same_structure(model, values)
+    for spec, value in zip(
+        map(_element_spec, nest.flatten(model)), nest.flatten(values), strict=True
+    ):
         if spec.dtype is not value.dtype:
             raise errors.InvalidArgumentError(
                 None, None,
                 f"TensorArray dtype is {spec.dtype.name} but Op is trying to write dtype "
-                f"{value.dtype.name}",
+                f"{value.dtype.name} ",
             )  # fmt: skip
+        if not spec.shape.is_compatible_with(value.shape):
+            raise ValueError(
+                f"Incompatible shape for value ({value.shape}), expected ({spec.shape})"
+            )
 
 
 def vectorized_map(fn: Callable, elems, fallback_to_while_loop: bool = True, warn: bool = True):
@@ -804,7 +920,6 @@ def vectorized_map(fn: Callable, elems, fallback_to_while_loop: bool = True, war
     Raises:
         ValueError: if `fn` cannot be vectorized and `fallback_to_while_loop` is False.
     """
-    from torchtf.function.runner import compile_graph
     from torchtf.function.trace import trace
 
     fn = convert(fn)
@@ -820,21 +935,12 @@ def vectorized_map(fn: Callable, elems, fallback_to_while_loop: bool = True, war
 
     arguments = [(tuple(x.shape)[1:], x._data.dtype) for x in flat]
     traced = trace(body, arguments, name="loop_body", has_streams=False)
-    run = compile_graph(traced.graph_module)
-    if graph.state.trace is None:
-        rows = [x._data for x in flat]
-        outside = [c.get() for c in traced.captures]
-    else:
-        rows = [raw(x) for x in flat]
-        outside = [
-            c.owner._tape_read() if c.is_variable else raw(c.owner) for c in traced.captures
-        ] + list(traced.outer_inputs)
     if traced.written:
         raise NotImplementedError("tf.vectorized_map: fn must not assign to variables")
     try:
-        found = torch.vmap(
-            run, in_dims=(0,) * len(rows) + (None,) * len(outside), randomness="different"
-        )(*rows, *outside)
+        found = _vectorized(
+            traced, [x._data if graph.state.trace is None else raw(x) for x in flat]
+        )
     except RuntimeError as e:
         if not fallback_to_while_loop:
             raise ValueError(f"fn cannot be vectorized: {e}") from e
@@ -850,47 +956,40 @@ def vectorized_map(fn: Callable, elems, fallback_to_while_loop: bool = True, war
 def _fold(fn, elems, initializer, back_prop, reverse, keep):
     """The common body of foldl, foldr and scan; `keep` collects each step's value."""
     if not callable(fn):
-        raise TypeError(f"{fn} is not callable")
+        raise TypeError(f"{fn.__name__} is not callable.")
     fn = convert(fn)
     elems = _tensors(elems)
     n = _length(elems)
-    symbolic = graph.state.trace is not None
-    if initializer is None:
-        if not symbolic and n == 0:
-            raise ValueError("elems must not be empty when there is no initializer")
-        first = n - 1 if reverse else 0
-        state, start = _row(elems, first), 1
-    else:
-        state, start = nest.map_structure(convert_to_tensor, initializer), 0
-    if not symbolic:
-        kept = [state] if initializer is None else []
-        order = range(start, n)
-        for i in order:
-            state = _as_tensors(fn(state, _row(elems, n - 1 - i if reverse else i)))
-            kept.append(state)
-        if not keep:
-            return state
-        kept = kept[::-1] if reverse else kept
-        return nest.map_structure(lambda *parts: _stack(parts), *kept)
-    specs = nest.map_structure(lambda x: TensorSpec(x.shape, x.dtype), state)
-    arrays = _arrays(specs, n) if keep else ()
 
     def place(i):
         return n - 1 - i if reverse else i
 
-    if keep and initializer is None:
-        arrays = nest.map_structure(lambda a, v: a.write(place(_zero()), v), arrays, state)
+    if initializer is None:
+        if n == 0 and graph.state.trace is None:
+            raise errors.OutOfRangeError(
+                None, None, "Tried to read from index 0 but array size is: 0 "
+            )
+        state, start = _row(elems, place(_zero())), 1
+    else:
+        state, start = nest.map_structure(convert_to_tensor, initializer), 0
+    arrays = ()
+    if keep:
+        specs = nest.map_structure(lambda x: TensorSpec(x.shape, x.dtype), state)
+        arrays = _arrays(specs, n)
+        if initializer is None:
+            arrays = nest.map_structure(lambda a, v: a.write(place(_zero()), v), arrays, state)
 
     def body(i, state, arrays):
-        state = _as_tensors(fn(state, _row(elems, place(i))))
+        after = _as_tensors(fn(state, _row(elems, place(i))))
         if keep:
-            arrays = nest.map_structure(lambda a, v: a.write(place(i), v), arrays, state)
-        return i + 1, state, arrays
+            nest.assert_same_structure(elems if initializer is None else initializer, after)
+            arrays = nest.map_structure(lambda a, v: a.write(place(i), v), arrays, after)
+        return i + 1, after, arrays
 
     _, state, arrays = while_loop(
-        lambda i, state, arrays: i < n, body, (convert_to_tensor(start), state, arrays)
+        lambda i, state, arrays: i < n, body, (_count(start), state, arrays)
     )
-    result = nest.map_structure(lambda a: a.stack(), arrays) if keep else state
+    result = nest.map_structure(functools.partial(_stacked, n=n), arrays) if keep else state
     return result if back_prop else _without_gradient(result)
 
 

@@ -79,6 +79,17 @@ class _RaggedHole:
         return _rows(values, splits, 0, len(splits[0]) - 1, summarize)
 
 
+class _SparseHole:
+    """The place of a sparse tensor: of its indices, its values and its shape."""
+
+    def __init__(self, *parts: _Hole):
+        self.parts = parts
+
+    def text(self, arrays, summarize: int) -> str:
+        shown = [format_array(arrays[p.index], summarize, True) for p in self.parts]
+        return "'SparseTensor(indices={}, values={}, shape={})'".format(*shown)
+
+
 def _rows(values, splits, first, end, summarize) -> str:
     """The rows of a ragged tensor from one to another, as nested lists."""
 
@@ -124,6 +135,10 @@ def _piece(value, tensors):
         if hasattr(type(value), "nested_row_splits"):
             splits = [_piece(s, tensors) for s in value.nested_row_splits]
             return _RaggedHole(_piece(value.flat_values, tensors), splits)
+        if hasattr(type(value), "with_values"):
+            return _SparseHole(
+                *[_piece(x, tensors) for x in (value.indices, value.values, value.dense_shape)]
+            )
         if hasattr(value, "_type_spec") and not is_tensor_type(value):
             return _Text(str(value))
         tensors.append(convert_to_tensor(value))
@@ -160,7 +175,7 @@ class _Print(_Effect):
         several = len(self._parts) > 1  # then strings of tensors are in quotes
 
         def text(x, nested):
-            if isinstance(x, _RaggedHole):
+            if isinstance(x, (_RaggedHole, _SparseHole)):
                 return _Text(x.text(arrays, self._summarize))
             if isinstance(x, _Hole):
                 quoted = nested or several
@@ -330,8 +345,15 @@ class _Assert(_Effect):
         return []
 
 
+# characters that C writes with a backslash
+_ESCAPES = str.maketrans({c: f"\\{s}" for c, s in zip("\n\r\t\"'\\", "nrt\"'\\", strict=True)})
+
+
 def _brief(array, count) -> str:
     """The first elements of an array, nested as it is."""
-    flat = [_element(x, False) for x in array.reshape(-1)]
+    flat = [
+        _element(x, False).translate(_ESCAPES) if isinstance(x, bytes) else _element(x, False)
+        for x in array.reshape(-1)
+    ]
     shown = flat if count < 0 else flat[:count]
     return " ".join(shown) + ("..." if len(shown) < len(flat) else "")

@@ -349,7 +349,8 @@ class TensorArray:
         from torchtf.array_ops import stack, zeros
 
         if not self._items:
-            return zeros([0, *self.element_shape], self._dtype)
+            shape = self.element_shape
+            return zeros([0] if shape.rank is None else [0, *shape], self._dtype)
         return stack([self._zero() if x is None else x for x in self._items])
 
     def gather(self, indices, name=None) -> Tensor:

@@ -57,8 +57,23 @@ def test_open_sizes_neither_retrace_nor_recompile():
 
 def test_a_graph_that_calls_python_is_refused():
     f = tf.function(lambda x: tf.py_function(lambda v: v, [x], tf.float32), jit_compile=True)
-    with pytest.raises(tf.errors.UnimplementedError, match="EagerPyFunc"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"Detected unsupported operations .* EagerPyFunc"
+    ):
         f(tf.constant(1.0))
+
+
+def test_assertions_and_tensor_arrays_do_not_stop_the_compiler():
+    """XLA leaves out the former and compiles the latter, which run as they were traced here."""
+
+    @tf.function(jit_compile=True)
+    def checked(x):
+        tf.debugging.assert_less(x, 0.0)
+        return x * 2
+
+    assert checked(tf.constant(3.0)).numpy() == 6
+    running = tf.function(lambda x: tf.scan(lambda a, b: a + b, x), jit_compile=True)
+    np.testing.assert_allclose(running(tf.constant([1.0, 2.0, 3.0])).numpy(), [1, 3, 6])
 
 
 def test_modes(monkeypatch):

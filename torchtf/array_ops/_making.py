@@ -10,7 +10,7 @@ import torch
 from torchtf.array_ops._shaping import identity, reshape
 from torchtf.array_ops._shaping import product as _product
 from torchtf.array_ops._shaping import shape as shape_of
-from torchtf.core import device, dtypes, errors
+from torchtf.core import device, dtypes, errors, graph
 from torchtf.core.convert import (
     KERNEL_NAMES,
     OpenSizes,
@@ -24,7 +24,7 @@ from torchtf.core.convert import (
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.shape import TensorShape, brackets
-from torchtf.core.tensor import is_tensor_type, wrap
+from torchtf.core.tensor import SymbolicTensor, is_tensor_type, wrap
 
 
 def constant(value, dtype=None, shape=None, name="Const"):
@@ -211,6 +211,9 @@ def range(start, limit=None, delta=1, dtype=None, name="range"):
         wanted = low[0] if low else max(kinds, key=order.index)
     else:
         wanted = dtypes.as_dtype(dtype)
+    if any(type(p) is SymbolicTensor and p.dtype.is_floating for p in parts):
+        bounds = [raw(convert_to_tensor(p)) for p in parts]
+        return wrap(graph.state.trace.open_range(bounds, wanted.torch))
     values = [_number(p) for p in parts]
     if all(isinstance(v, (int, float)) for v in values):
         first, last, step = values

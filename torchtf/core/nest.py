@@ -206,10 +206,31 @@ def assert_same_structure(
     except (ValueError, TypeError) as e:
         raise type(e)(
             "The two structures don't have the same nested structure.\n\n"
-            f"First structure: type={type(nest1).__name__} str={nest1}\n\n"
-            f"Second structure: type={type(nest2).__name__} str={nest2}\n\n"
-            f"More specifically: {e}"
+            f"First structure: {_described(nest1)}\n\nSecond structure: {_described(nest2)}\n\n"
+            f"More specifically: {e}\n"
+            f"Entire first structure:\n{_outline(nest1, expand_composites)}\n"
+            f"Entire second structure:\n{_outline(nest2, expand_composites)}"
         ) from None
+
+
+# the classes of values whose name differs from TensorFlow's
+_CLASS_NAMES = {"Tensor": "EagerTensor", "Variable": "ResourceVariable"}
+
+
+def _described(value) -> str:
+    kind = type(value).__name__
+    return f"type={_CLASS_NAMES.get(kind, kind)} str={value!s}"
+
+
+class _Dot:
+    """An atom in the outline of a structure."""
+
+    def __repr__(self):
+        return "."
+
+
+def _outline(structure, expand_composites) -> str:
+    return repr(map_structure(lambda _: _Dot(), structure, expand_composites=expand_composites))
 
 
 def _compare(a, b, check_types, expand_composites):
@@ -217,8 +238,8 @@ def _compare(a, b, check_types, expand_composites):
     if (first is None) != (second is None):
         nested, atom = (a, b) if second is None else (b, a)
         raise ValueError(
-            f'Substructure "type={type(nested).__name__} str={nested}" is a sequence, while '
-            f'substructure "type={type(atom).__name__} str={atom}" is not'
+            f'Substructure "{_described(nested)}" is a sequence, while substructure '
+            f'"{_described(atom)}" is not'
         )
     if first is None or second is None:
         return
@@ -229,20 +250,20 @@ def _compare(a, b, check_types, expand_composites):
         if not (mappings or tuples or composites):
             raise TypeError(
                 "The two namedtuples don't have the same sequence type. "
-                f"First structure type={type(a).__name__} str={a} has type {type(a).__name__}, "
-                f"while second structure type={type(b).__name__} str={b} has type "
-                f"{type(b).__name__}"
+                f"First structure {_described(a)} has type {type(a).__name__}, while second "
+                f"structure {_described(b)} has type {type(b).__name__}"
             )
     keys1, keys2 = [k for k, _ in first], [k for k, _ in second]
     if isinstance(a, Mapping) and isinstance(b, Mapping) and set(keys1) != set(keys2):
         raise ValueError(
             "The two dictionaries don't have the same set of keys. "
-            f"First structure has keys {keys1}, while second structure has keys {keys2}"
+            f"First structure has keys {_described(keys1)}, while second structure has keys "
+            f"{_described(keys2)}"
         )
     if len(keys1) != len(keys2):
         raise ValueError(
             "The two structures don't have the same number of elements. "
-            f"First structure: {a}. Second structure: {b}"
+            f"First structure: {_described(a)}. Second structure: {_described(b)}"
         )
     for (_, x), (_, y) in zip(first, second, strict=True):
         _compare(x, y, check_types, expand_composites)

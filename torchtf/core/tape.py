@@ -283,8 +283,8 @@ class GradientTape:
         return id(variable) in self._watched
 
     def watched_variables(self) -> tuple:
-        """The variables watched, in the order in which they were first read."""
-        return tuple(self._variables.values())
+        """The variables watched, in the order in which they were made."""
+        return tuple(sorted(self._variables.values(), key=lambda v: getattr(v, "_uid", 0)))
 
     def stop_recording(self):
         """A context in which this tape does not record."""
@@ -431,6 +431,11 @@ class GradientTape:
                 "(or jacobians)"
             )
 
+    def _check_row_by_row(self, message: str) -> None:
+        """Raises if this tape, which is not persistent, would have to go back several times."""
+        if not self._persistent and graph.executing_eagerly():
+            raise RuntimeError(f"GradientTape must be created with persistent=True {message}")
+
     def _backward(self, targets, handles, seeds):
         outputs, grad_outputs = [], []
         for i, target in enumerate(targets):
@@ -481,8 +486,16 @@ class GradientTape:
 
         Returns:
             A structure like `sources`; each result has the shape `target.shape + source.shape`.
+
+        Raises:
+            RuntimeError: if the tape is not persistent and the rows are asked for one by one.
         """
         self._check_usable()
+        if not experimental_use_pfor:
+            self._check_row_by_row(
+                "to compute the jacobian with eager execution enabled and with  "
+                "experimental_use_pfor set to False."
+            )
         flat_sources = nest.flatten(sources)
         handles = [self._handles(_check_source(s)) for s in flat_sources]
         data = _as_tensor(target)._data
@@ -529,14 +542,33 @@ class GradientTape:
             A tensor of shape [b, y1, ..., yn, x1, ..., xm].
 
         Raises:
-            ValueError: if the first sizes differ.
+            ValueError: if the first sizes differ, or either has less than two axes.
+            RuntimeError: if the tape is not persistent and the columns are asked for one by one.
         """
         self._check_usable()
+        if not experimental_use_pfor:
+            self._check_row_by_row(
+                "to compute the batch_jacobian with eager execution enabled and  with "
+                "experimental_use_pfor set to False."
+            )
         data = _as_tensor(target)._data
         if data.dim() == 0 or len(source.shape) == 0 or data.shape[0] != source._data.shape[0]:
             raise ValueError(
                 f"Need first dimension of target shape ({_as_tensor(target).shape}) and source "
                 f"shape ({source.shape}) to match."
+            )
+        for shape in (_as_tensor(target).shape, source.shape):
+            if len(shape) < 2:
+                raise ValueError(f"Shape {shape} must have rank at least 2")
+        columns = data[:1].numel()
+        if (
+            experimental_use_pfor
+            and not self._persistent
+            and (parallel_iterations is not None and columns > parallel_iterations)
+        ):
+            raise RuntimeError(
+                "GradientTape must be created with persistent=True to compute the batch_jacobian "
+                "with parallel_iterations."
             )
         handles = self._handles(_check_source(source))
         result = None
@@ -564,13 +596,16 @@ class GradientTape:
         parts = []
         with torch.set_grad_enabled(create_graph), self._own_part(output):
             for rows in torch.split(seeds, chunk) if len(seeds) else [seeds]:
+                found = None
                 if batched and len(rows):
-                    parts.append(
-                        torch.autograd.grad(
+                    # what has no batched form (a loop in a graph, say) goes row by row
+                    with contextlib.suppress(RuntimeError):
+                        found = torch.autograd.grad(
                             output, inputs, rows, retain_graph=True, create_graph=create_graph,
                             allow_unused=True, is_grads_batched=True,
-                        )
-                    )  # fmt: skip
+                        )  # fmt: skip
+                if found is not None:
+                    parts.append(found)
                 else:
                     for row in rows:
                         found = torch.autograd.grad(

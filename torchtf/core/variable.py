@@ -153,7 +153,8 @@ class Variable(metaclass=_Creation):
         self._constraint = constraint
         self._synchronization = synchronization
         self._aggregation = aggregation
-        self._unique_id = f"{name or 'Variable'}_{next(_uids)}"
+        self._uid = next(_uids)
+        self._unique_id = f"{name or 'Variable'}_{self._uid}"
         for created in creation_hooks:
             created(self)
 

@@ -28,8 +28,13 @@ LIBRARIES = frozenset((
 disabled: contextvars.ContextVar[bool] = contextvars.ContextVar("autograph_disabled", default=False)
 
 
-def convert(function: Callable) -> Callable:
-    """The function with its control flow converted; it behaves as before outside a trace."""
+def convert(function: Callable, features: tuple = ()) -> Callable:
+    """The function with its control flow converted; it behaves as before outside a trace.
+
+    Args:
+        function: the function.
+        features: optional ones of the transformer (see `feature_set`).
+    """
     if is_artifact(function) or not _may_convert(function):
         return function
 
@@ -39,7 +44,7 @@ def convert(function: Callable) -> Callable:
             return function(*args, **kwargs)
         from torchtf.function import autograph_transform
 
-        return autograph_transform.call_converted(function, args, kwargs)
+        return autograph_transform.call_converted(function, args, kwargs, features)
 
     converted.autograph_info__ = None
     return converted
@@ -70,3 +75,23 @@ def do_not_convert(func=None):
 
     unconverted.autograph_info__ = None
     return unconverted
+
+
+def feature_set(given) -> tuple:
+    """What `tf.autograph.experimental.Feature`s mean to the transformer.
+
+    Args:
+        given: None, one of them, or a sequence.
+
+    Raises:
+        TypeError: if it is something else.
+    """
+    if given is None:
+        return ()
+    from malt.core.converter import Feature
+
+    wanted = {given} if isinstance(given, Feature) else set(given)
+    if Feature.ALL in wanted:
+        wanted = set(Feature) - {Feature.ALL}
+    # program order is execution order here, and operations are named by the scopes they are in
+    return tuple(wanted - {Feature.AUTO_CONTROL_DEPS, Feature.NAME_SCOPES})

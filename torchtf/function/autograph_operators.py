@@ -208,13 +208,17 @@ def _relaxing_loop(test, body, get_state, set_state, symbol_names, opts):
 
 
 def _staged_loop(test, body, get_state, set_state, symbol_names, opts):
-    """A loop in the graph. Variables that no iteration has defined yet begin as zeros."""
+    """A loop in the graph. Variables that only an iteration defines make one obligatory."""
     initial = get_state()
     known = _with_definitions(initial, body, get_state, set_state, symbol_names)
-    if any(_is_return(n) and isinstance(v, _UNDEFINED)
-           for n, v in zip(symbol_names, initial, strict=True)):  # fmt: skip
+    defined = ", ".join(
+        "the function return value" if isinstance(v, UndefinedReturnValue) else n
+        for n, v, after in zip(symbol_names, initial, known, strict=True)
+        if after is not v
+    )
+    if defined:
         set_state(known)
-        Assert(test(), ["loop must iterate at least once to initialize the function return value"])
+        Assert(test(), [f"loop must iterate at least once to initialize {defined}"])
         set_state(initial)
     limit = opts.get("maximum_iterations")
     state = list(known)

@@ -15,6 +15,7 @@ import types
 from malt.core import ag_ctx, converter
 from malt.impl import api, conversion
 from malt.pyct import error_utils, inspect_utils
+from malt.pyct import errors as pyct_errors
 
 from torchtf.core import errors
 from torchtf.core.log import get_logger
@@ -57,16 +58,18 @@ class _Cause(error_utils.ErrorMetadataBase):
     def create_exception(self, source_error):
         kind = type(source_error)
         if issubclass(kind, errors.OpError):
-            made = kind(source_error.node_def, source_error.op, self.get_message())
-            return made
-        if kind.__init__ is Exception.__init__ or kind.__module__ == "builtins":
-            made = super().create_exception(source_error)
-            if made is not None:
-                return made
-        try:
+            return kind(source_error.node_def, source_error.op, self.get_message())
+        if kind in _MADE_OF_TEXT:
             return kind(self.get_message())
-        except TypeError:
-            return None
+        made = super().create_exception(source_error)
+        return api.StagingError(self.get_message()) if made is None else made
+
+
+# further errors that a text makes; others become a `StagingError`, as in TensorFlow
+_MADE_OF_TEXT = (
+    pyct_errors.PyCTError, api.AutoGraphError, api.ConversionError, api.StagingError,
+    errors.InaccessibleTensorError, errors.OperatorNotAllowedInGraphError,
+)  # fmt: skip
 
 
 def _attach(error, function):
@@ -89,17 +92,15 @@ def _is_machinery(filename: str) -> bool:
     return filename.startswith(_MACHINERY) or filename.startswith("<")
 
 
-def call_converted(function, args, kwargs):
+def call_converted(function, args, kwargs, features=()):
     """Calls a function with its control flow converted; an error names the user's own lines."""
     try:
-        return converted_call(function, args, kwargs, options=_options())
+        return converted_call(function, args, kwargs, options=_options(features=features))
     except Exception as e:
         cause = getattr(e, "ag_error_metadata", None)
         if cause is None or getattr(e, "ag_translated", False):
             raise
         translated = cause.create_exception(e)
-        if translated is None:
-            raise
         translated.ag_translated = True
         raise translated.with_traceback(e.__traceback__) from None
 
@@ -205,10 +206,22 @@ def _warn_unconverted(f, error):
 
 
 def to_graph(entity, recursive=True, features=()):
-    """The converted function itself."""
-    made, module, source_map = _transpiler.transform(
-        entity, converter.ProgramContext(options=_options(recursive, True, features))
-    )
+    """The converted function itself.
+
+    Raises:
+        ConversionError: if it has no source code, or some that cannot be converted.
+    """
+    try:
+        if not hasattr(entity, "__code__") and not inspect.ismethod(entity):
+            raise ValueError(
+                "Cannot apply autograph to a function that doesn't expose a __code__ object. If "
+                "this is a @tf.function, try passing f.python_function instead."
+            )
+        made, module, source_map = _transpiler.transform(
+            entity, converter.ProgramContext(options=_options(recursive, True, features))
+        )
+    except (ValueError, AttributeError, KeyError, NameError, AssertionError) as e:
+        raise api.ConversionError(f"converting {entity}: {type(e).__name__}: {e}") from e
     made.ag_module, made.ag_source_map = module, source_map
     made.autograph_info__ = None
     return made

@@ -40,6 +40,7 @@ class ConcreteFunction:
         structured_outputs: the structure it returns, of tensors of its graph.
         output_signature: the same of `TensorSpec`s.
         graph_module: the FX graph; inputs are the flat arguments, then the captures.
+        attributes: what `function_def` says besides.
 
     Where open sizes of the arguments are not as the trace assumed (see `sizes`), a graph made for
     just these sizes runs.
@@ -62,6 +63,7 @@ class ConcreteFunction:
     ):
         self._name = name
         self._traced = traced
+        self.attributes: dict[str, object] = {}  # of `function_def`
         self.failure = traced.failure  # the error that each run ends with
         self._parameters = parameters
         self.structured_input_signature = structured_input_signature
@@ -164,7 +166,8 @@ class ConcreteFunction:
 
     @property
     def function_def(self):
-        return self.graph.as_graph_def()
+        """The graph as a `FunctionDef` proto."""
+        return self.graph.as_function_def(self._inference_name, self.attributes)
 
     @property
     def replayable(self) -> bool:

@@ -108,7 +108,8 @@ def _same(a, b) -> bool:
     return a is not None and b is not None and a.node.expr == b.node.expr
 
 
-def _stand_in(under_way, sizes, like: torch.Tensor) -> torch.Tensor:
+def stand_in(under_way, sizes, like: torch.Tensor) -> torch.Tensor:
+    """A stand-in of these sizes (None: open; all None: of any rank), of the type of another one."""
     dtype = dtypes.string if arena.is_handles(like) else like.dtype
     return under_way.fake_like(sizes, dtype, like.device, like.dim())
 
@@ -160,7 +161,7 @@ def join_branches(under_way, pred, subs: Sequence[_Sub]) -> list[torch.Tensor]:
         shapes.append(([x if _same(x, y) else None for x, y in sizes], a))
 
     def outputs():
-        return [_stand_in(under_way, sizes, like) for sizes, like in shapes]
+        return [stand_in(under_way, sizes, like) for sizes, like in shapes]
 
     call = staged.Cond(*modules, outputs)
     results = staged.stage(call, [pred, *[_operand(v) for v in operands.values()]])
@@ -184,7 +185,7 @@ def stage_gradient(
         Stand-ins that equal `results`.
     """
     under_way = graph.state.trace
-    seeds = [_stand_in(under_way, list(r.shape), r) for r in results]
+    seeds = [stand_in(under_way, list(r.shape), r) for r in results]
     sub = _Sub(trace(lambda *grads: pull_back(grads), seeds, name="gradient"), len(seeds))
     module = sub.conform(list(sub.operands), {})
     operands = [_operand(v) for v in sub.operands.values()]
@@ -220,9 +221,7 @@ def stage_while(
     ]
 
     def stand_ins():
-        return [
-            _stand_in(under_way, _opened(x, o), x) for x, o in zip(initial, opened, strict=True)
-        ]
+        return [stand_in(under_way, _opened(x, o), x) for x, o in zip(initial, opened, strict=True)]
 
     while True:
         arguments = stand_ins()
@@ -244,7 +243,7 @@ def stage_while(
     modules[0].recompile()
 
     def outputs():
-        return stand_ins() + [_stand_in(under_way, list(v.shape), v) for v in values]
+        return stand_ins() + [stand_in(under_way, list(v.shape), v) for v in values]
 
     values = [under_way.read(o) for o in written.values()]
     call = staged.While(*modules, len(initial) + len(written), outputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 
@@ -383,6 +383,50 @@ class FuncGraph(Graph):
         for node in _operations(self._fx_graph):
             _add_functions(graph_def.library, node, self._names[node])
         return graph_def
+
+    def as_function_def(self, name: str, attributes: Mapping[str, object]):
+        """The graph as a `FunctionDef` proto with these attributes."""
+        from tensorboard.compat.proto.function_pb2 import FunctionDef
+
+        made = FunctionDef()
+        made.signature.name = name
+        for operation in self.get_operations():
+            node = operation._node_def(False)
+            if operation.type == "Placeholder":
+                made.signature.input_arg.add(name=operation.name, type=node.attr["dtype"].type)
+            else:
+                made.node_def.append(node)
+        for result in self._results:
+            output = result.name.lower()
+            made.signature.output_arg.add(name=output, type=result._spec.dtype.as_datatype_enum)
+            made.ret[output] = f"{result.name}:output:0"
+        made.attr["_construction_context"].s = b"kEagerRuntime"
+        for key, value in attributes.items():
+            _set_attribute(made.attr[key], value)
+        return made
+
+
+def _set_attribute(target, value) -> None:
+    """Fills an `AttrValue` proto; a text may be that of a `NameAttrList`, too.
+
+    Raises:
+        ValueError: if the value is of no type that it can hold.
+    """
+    from google.protobuf import text_format
+
+    if isinstance(value, bool):
+        target.b = value
+    elif isinstance(value, int):
+        target.i = value
+    elif isinstance(value, float):
+        target.f = value
+    elif isinstance(value, (str, bytes)):
+        try:
+            text_format.Parse(value, target.func)
+        except text_format.ParseError:
+            target.s = value.encode() if isinstance(value, str) else value
+    else:
+        raise ValueError(f"Attribute must be bool, int, float or string. Got {type(value)}.")
 
 
 def _add_functions(library, node, prefix):

@@ -7,8 +7,9 @@
 * A size that the signature leaves open stays open in the compiled code.
 * A graph with an op of this package (random numbers from seeded streams) is not compiled in the
   background.
-* Inductor compiles ATen: a graph that calls Python (`py_function`, strings, `TensorArray`) cannot
-  be compiled, as XLA cannot.
+* Inductor compiles ATen: a graph that calls Python (`py_function`, strings) cannot be compiled, as
+  XLA cannot. Assertions are left out, as XLA does. XLA knows `TensorArray`s, Inductor does not: a
+  graph that has one runs as it was traced, and a warning says so once.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 import torch
 
 from torchtf.core import errors
+from torchtf.core.log import get_logger
 from torchtf.function import staged
 from torchtf.function.spelled_out import spelled_out
 
@@ -94,18 +96,25 @@ def compile_concrete(concrete, required: bool = True) -> None:
         required: whether it is an error if its graph cannot be compiled.
 
     Raises:
-        UnimplementedError: if the graph has an op that Inductor does not compile.
+        InvalidArgumentError: if the graph has an op that neither Inductor nor XLA compiles.
         RuntimeError: if there is no C++ compiler (on the CPU).
     """
-    found = obstacle(concrete.graph_module)
+    module = _without_assertions(concrete.graph_module)
+    found = obstacle(module)
     if found is not None:
         if not required:
             return
-        raise errors.UnimplementedError(
+        if found.startswith("TensorList"):
+            get_logger().warning(
+                "The function %s runs as it was traced: Inductor does not compile its TensorArray.",
+                concrete.graph.name,
+            )
+            return
+        raise errors.InvalidArgumentError(
             None, None,
-            f"The function {concrete.graph.name} cannot be compiled with jit_compile=True: its "
-            f"graph calls {found}, which runs in Python. Leave jit_compile out, or move the call "
-            "out of the function.",
+            "Detected unsupported operations when trying to compile graph "
+            f"{concrete.name.decode()}: {found}, which runs in Python. Leave jit_compile out, or "
+            "move the call out of the function.",
         )  # fmt: skip
     if not _compiler_exists():
         if not required:
@@ -115,7 +124,22 @@ def compile_concrete(concrete, required: bool = True) -> None:
             "g++ or clang++, or name one in the environment variable CXX."
         )
     open_sizes = any(size is None for spec in concrete._input_specs for size in spec.shape)
-    concrete._run = concrete._run_recorded = _Compiled(concrete.graph_module, open_sizes)
+    concrete._run = concrete._run_recorded = _Compiled(module, open_sizes)
+
+
+def _without_assertions(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """The module, or a copy of it without its assertions, which compiled code does not check."""
+    if not any(n.meta.get("tf_op") == "Assert" for n in module.graph.nodes):
+        return module
+    graph = torch.fx.Graph()
+    graph.output(graph.graph_copy(module.graph, {}))
+    made = torch.fx.GraphModule(module, graph)
+    for node in reversed(graph.nodes):
+        if node.meta.get("tf_op") == "Assert":
+            graph.erase_node(node)
+    staged.drop_unused(graph)
+    made.recompile()
+    return made
 
 
 def _compiler_exists() -> bool:

@@ -126,6 +126,22 @@ class OpenSlice(staged.Call):
         return [torch.ops.aten.slice.Tensor(x, self._axis, *bounds).contiguous()]
 
 
+class OpenRange(staged.Call):
+    """`tf.range` of floats; how many there are, the run tells."""
+
+    op = "Range"
+
+    def __init__(self, dtype: torch.dtype):
+        self._dtype = dtype
+
+    def outputs(self, under_way, inputs):
+        return [under_way.fake_like([None], self._dtype, inputs[0].device)]
+
+    def run(self, *bounds):
+        place = bounds[0].device
+        return [torch.arange(*[b.item() for b in bounds], dtype=self._dtype, device=place)]
+
+
 def _is_plain(item) -> bool:
     return isinstance(item, (list, tuple)) and not hasattr(item, "_fields")
 

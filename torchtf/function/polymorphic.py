@@ -20,6 +20,7 @@ from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
 from torchtf.function import signature, variable_arguments
+from torchtf.function.autograph import feature_set
 from torchtf.function.concrete import BySizes, ConcreteFunction, template_of
 from torchtf.function.function_type import pretty
 
@@ -53,8 +54,12 @@ class Function:
         autograph: bool = True,
         jit_compile: bool | None = None,
         reduce_retracing: bool = False,
+        features: tuple = (),
+        attributes: dict | None = None,
     ):
         self._function = python_function
+        self._features = features
+        self._attributes = attributes or {}
         self._name = name
         self._autograph = autograph
         self._jit_compile = jit_compile
@@ -93,7 +98,7 @@ class Function:
         """Travels as the function and its settings; traces are made where it arrives."""
         return Function, (
             self.python_function, self._name, self._input_signature, self._autograph,
-            self._jit_compile, self._reduce_retracing,
+            self._jit_compile, self._reduce_retracing, self._features, self._attributes,
         )  # fmt: skip
 
     # -- what it is
@@ -147,7 +152,7 @@ class Function:
     def _clone(self, python_function) -> Function:
         return Function(
             python_function, self._name, self._input_signature, self._autograph,
-            self._jit_compile, self._reduce_retracing,
+            self._jit_compile, self._reduce_retracing, self._features, self._attributes,
         )  # fmt: skip
 
     def _check_signature(self, specs):
@@ -292,7 +297,7 @@ class Function:
 
         if not self._autograph:
             return autograph.do_not_convert(self.python_function)
-        return autograph.convert(self.python_function)
+        return autograph.convert(self.python_function, self._features)
 
     def _cast_to_signature(self, args, kwargs, leaves: list) -> tuple:
         """The canonical arguments, as tensors that fit `input_signature`.
@@ -467,6 +472,8 @@ class Function:
             self._converted, self._name, self._signature, args, self._jit_compile,
             may_create_variables=first, examples=examples,
         )  # fmt: skip
+        if concrete is not None:
+            concrete.attributes = self._attributes
         if warn:
             self._retracing.traced(self, self._calls)
         if created:
@@ -879,6 +886,15 @@ def trace_concrete(
     return concrete, []
 
 
+# the attributes that a function may be given (source: TensorFlow's `attributes.py`)
+_ATTRIBUTES = frozenset((
+    "api_implements", "api_preferred_device", "_disable_acd", "disable_summaries_at_runtime",
+    "go_backwards", "_implements", "experimental_ints_on_device", "_noinline",
+    "function_runs_at_most_once", "runtime_constant_optimization", "_tf_data_function",
+    "time_major", "_OutputsOnOpDevice",
+))  # fmt: skip
+
+
 def function(
     func=None,
     input_signature=None,
@@ -903,30 +919,30 @@ def function(
         autograph: whether Python control flow on tensors becomes part of the graph.
         jit_compile: True compiles the graph with torch.compile (Inductor).
         reduce_retracing: True lets sizes that vary between calls become open.
-        experimental_implements: not supported.
-        experimental_autograph_options: not supported.
-        experimental_attributes: not supported.
+        experimental_implements: the name of a function that this one implements, for converters; it
+            becomes the attribute `_implements` of `ConcreteFunction.function_def`.
+        experimental_autograph_options: optional `tf.autograph.experimental.Feature`s of the
+            conversion: one, or a tuple.
+        experimental_attributes: further attributes of `ConcreteFunction.function_def`.
         experimental_relax_shapes: the old name of `reduce_retracing`.
         experimental_compile: the old name of `jit_compile`.
-        experimental_follow_type_hints: not supported.
+        experimental_follow_type_hints: no effect, as in TensorFlow.
 
     Raises:
         TypeError: if `input_signature` is no sequence or does not fit the function.
+        ValueError: if TensorFlow knows no attribute of this name.
     """
-    for argument, value in (
-        ("experimental_implements", experimental_implements),
-        ("experimental_autograph_options", experimental_autograph_options),
-        ("experimental_attributes", experimental_attributes),
-        ("experimental_follow_type_hints", experimental_follow_type_hints),
-    ):
-        if value is not None:
-            raise NotImplementedError(
-                f"tf.function({argument}=...) is not supported; leave it out."
-            )
     if experimental_relax_shapes is not None:
         reduce_retracing = experimental_relax_shapes
     if experimental_compile is not None:
         jit_compile = experimental_compile
+    features = feature_set(experimental_autograph_options)
+    attributes = dict(experimental_attributes or {})
+    for name in attributes:
+        if name not in _ATTRIBUTES:
+            raise ValueError(f"`{name} is not supported by tf.function as an attribute.")
+    if experimental_implements is not None:
+        attributes["_implements"] = experimental_implements
 
     def decorate(inner):
         name = getattr(inner, "__name__", type(inner).__name__)
@@ -934,6 +950,9 @@ def function(
             inner = inner.python_function
         if isinstance(inner, functools.partial):
             name = getattr(inner.func, "__name__", "partial")
-        return Function(inner, name, input_signature, autograph, jit_compile, reduce_retracing)
+        return Function(
+            inner, name, input_signature, autograph, jit_compile, reduce_retracing, features,
+            attributes,
+        )  # fmt: skip
 
     return decorate if func is None else decorate(func)
