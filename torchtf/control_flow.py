@@ -455,8 +455,8 @@ def _loop_errors(loop_vars, skipped: int = 0):
             return ValueError(
                 f"Input tensor `{_name_in_loop(index, tensor)}` enters the loop with shape "
                 f"{TensorShape(before)}, but has shape {TensorShape(after)} after one iteration. "
-                "To allow the shape to vary across iterations, use the `shape_invariants` argument of "
-                "tf.while_loop to specify a less-specific shape."
+                "To allow the shape to vary across iterations, use the `shape_invariants` argument "
+                "of tf.while_loop to specify a less-specific shape."
             )
 
     return Errors

@@ -600,6 +600,108 @@ def shapes_that_change_over_a_dataset(tf):
     return doubled(dataset), doubled.get_concrete_function(dataset).output_shapes, reduced(dataset)
 
 
+@program
+def loops_that_must_iterate(tf):
+    """What only an iteration defines: a variable, one that is None before, a part of a dict."""
+
+    @tf.function
+    def variable(x):
+        while x > 10:
+            z = x
+            x = x - 1
+        return z
+
+    @tf.function
+    def none(x):
+        z = None
+        while x > 10:
+            z = x
+            x = x - 1
+        return z
+
+    @tf.function
+    def part(x):
+        y = {}
+        while x > 10:
+            y["a"] = x
+            x = x - 1
+        return y
+
+    found = []
+    for f in (variable, none, part):
+        found.append(f(tf.constant(12)))
+        try:
+            f(tf.constant(1))
+        except tf.errors.InvalidArgumentError as e:
+            found.append("loop must iterate at least once to initialize" in str(e))
+    return found
+
+
+class _OfTwo(Exception):
+    def __init__(self, first, second):
+        super().__init__(first)
+        self.second = second
+
+
+@program
+def errors_that_a_text_does_not_make(tf):
+    """They arrive as a StagingError."""
+    found = []
+    for error in (
+        IndexError("i"), KeyError("k"), ZeroDivisionError("z"), OSError(2, "no"), _OfTwo("a", "b"),
+        ValueError("v", 1), LookupError("l"), tf.errors.NotFoundError(None, None, "n"),
+        RecursionError("r"), NotImplementedError("n"), AssertionError("a"),
+    ):  # fmt: skip
+
+        def raising(x, error=error):
+            if x is not None:
+                raise error
+            return x
+
+        @tf.function
+        def f(x):
+            return raising(x) + 1
+
+        try:
+            f(tf.constant(1))
+        except Exception as e:
+            found.append([c.__name__ for c in type(e).__mro__[:2]])
+            found.append(str(e).strip().splitlines()[-1].strip())
+    return found
+
+
+@program
+def what_cannot_be_converted(tf):
+    found = []
+    scope: dict = {}
+    exec("def without_source(x):\n    return x\n", scope)
+    for thing in (3, len, scope["without_source"], tf.function(lambda x: x)):
+        try:
+            tf.autograph.to_graph(thing)
+        except Exception as e:
+            found.append((type(e).__name__, str(e).rpartition(": ")[2]))
+    return found
+
+
+@program
+def optional_features(tf):
+    features = tf.autograph.experimental.Feature
+
+    @tf.function(experimental_autograph_options=(features.ALL,))
+    def f(x):
+        assert x > 0, "too small"
+        return x == 1
+
+    @tf.function(experimental_autograph_options=features.EQUALITY_OPERATORS)
+    def g(x):
+        return x == 1
+
+    try:
+        f(tf.constant(-1))
+    except tf.errors.InvalidArgumentError:
+        return f(tf.constant(1)), g(tf.constant(2))
+
+
 test_programs = compare(globals())
 
 

@@ -559,6 +559,148 @@ def operations_that_order(tf):
     )  # fmt: skip
 
 
+@program
+def maps_over_rows(tf):
+    """Row functions whose rows run at once in a graph, and ones whose effects tell."""
+    x = tf.reshape(tf.range(12.0), [4, 3])
+    w = tf.Variable([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    count = tf.Variable(0)
+
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.map_fn(lambda r: tf.linalg.matvec(w, r * r, transpose_a=True), x)
+        return tape.gradient(y, [x, w])
+
+    def counted(r):
+        count.assign_add(1)
+        return r
+
+    def checked(r):
+        tf.debugging.assert_less(r, 100.0)
+        return r
+
+    def of_all(x):
+        i32, text = tf.int32, tf.string
+        return [
+            gradients(x),
+            tf.map_fn(lambda r: (r + 1, r[0]), x, fn_output_signature=(tf.float32, tf.float32)),
+            tf.map_fn(lambda r: r + x[0] * tf.cast(tf.shape(x)[0], tf.float32), x),
+            tf.map_fn(lambda r: tf.map_fn(lambda e: e * e, r), x),
+            tf.map_fn(lambda r: tf.cond(r[0] > 4, lambda: r * 2, lambda: r), x),
+            tf.map_fn(lambda r: tf.cast(r[0], i32) * [1, 2], x, fn_output_signature=i32),
+            tf.map_fn(tf.strings.as_string, tf.cast(x, i32), fn_output_signature=text),
+            tf.map_fn(lambda i: tf.reduce_sum(x[:i]), tf.range(4), fn_output_signature=tf.float32),
+            tf.map_fn(lambda p: p["a"] + p["b"], {"a": x, "b": x}, fn_output_signature=tf.float32),
+            tf.map_fn(counted, x), tf.map_fn(checked, x),
+        ]  # fmt: skip
+
+    open_sizes = tf.function(
+        lambda x: tf.map_fn(lambda r: tf.reduce_sum(r) * 2.0, x),
+        input_signature=[tf.TensorSpec([None, None])],
+    )
+    return (
+        of_all(x), tf.function(of_all, autograph=False)(x), count.value(),
+        [open_sizes(part) for part in (x, x[:0], x[:, :1])],
+    )  # fmt: skip
+
+
+@program
+def misfits_of_maps_and_folds(tf):
+    x = tf.constant([[1.0, 2.0], [3.0, 4.0]])
+    none = tf.zeros([0, 2])
+    calls = [
+        lambda: tf.map_fn(lambda r: (r, r), x),
+        lambda: tf.map_fn(lambda r: r, (x, x), fn_output_signature=tf.float32),
+        lambda: tf.map_fn(lambda r: {"a": r}, x, fn_output_signature={"b": tf.float32}),
+        lambda: tf.map_fn(lambda r: r, (x, x[:1])),
+        lambda: tf.map_fn(lambda r: r, []),
+        lambda: tf.map_fn(lambda r: r[0], x, fn_output_signature=tf.TensorSpec([2])),
+        lambda: tf.map_fn(lambda r: r, none),
+        lambda: tf.scan(lambda a, r: (a, r), x),
+        lambda: tf.scan(lambda a, r: a[0], x),
+        lambda: tf.scan(lambda a, r: (a[0] + 1,), x, initializer=(0.0, 1.0)),
+        lambda: tf.scan(lambda a, r: a, none, initializer=1.0),
+        lambda: tf.foldl(lambda a, r: (a, r), x),
+        lambda: tf.foldl(lambda a, r: a, none, initializer=1.0),
+    ]
+    eager_only = [
+        lambda: tf.map_fn(lambda r: tf.cast(r, tf.int32), x),
+        lambda: tf.scan(lambda a, r: tf.cast(a, tf.int32), x),
+        lambda: tf.scan(lambda a, r: a, none), lambda: tf.foldl(lambda a, r: a, none),
+        lambda: tf.foldr(3, x), lambda: tf.scan(3, x),
+    ]  # fmt: skip
+    found = []
+    for call in eager_only:
+        try:
+            found.append(call())
+        except Exception as e:
+            found.append(type(e).__name__)
+    return outcomes(tf, *calls), found
+
+
+@program
+def loop_variables_of_another_type_or_shape(tf):
+    def loop(body, *invariants):
+        return tf.function(
+            lambda x: tf.while_loop(
+                lambda x: x < 10, body, [x], shape_invariants=list(invariants) or None
+            ),
+            autograph=False,
+        )
+
+    x = tf.constant(1.0)
+    return outcomes(
+        tf,
+        lambda: loop(lambda x: tf.cast(x, tf.float16))(x),
+        lambda: loop(lambda x: x + 1, "hi")(x),
+        lambda: loop(lambda x: x + 1, tf.RaggedTensorSpec([None]))(x),
+        lambda: loop(lambda x: x + 1, tf.TensorSpec([], tf.int32))(x),
+        lambda: loop(lambda x: x + 1, tf.TensorSpec([]))(x),
+    )
+
+
+@program
+def jacobians_of_loops(tf):
+    x = tf.constant([[3.0, 1.0], [1.0, 2.0]])
+
+    @tf.function(autograph=False)
+    def of_fold(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.foldl(lambda a, b: a * b, x)
+        return tape.jacobian(y, x)
+
+    @tf.function(autograph=False)
+    def of_branches(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.map_fn(lambda r: tf.cond(r[0] > 1, lambda: r * r, lambda: r), x)
+        return tape.batch_jacobian(y, x)
+
+    return of_fold(x), of_branches(x)
+
+
+@program
+def ranges_of_floats(tf):
+    f = tf.function(lambda x: (tf.range(x), tf.range(1.0, x), tf.range(x, 10.0, 2.5)))
+    return [f(tf.constant(x)) for x in (4.0, 2.5)]
+
+
+@program
+def prints_of_sparse_tensors(tf):
+    sparse = tf.SparseTensor([[0, 1], [1, 0]], [1, 2], [2, 2])
+
+    def shown(sparse):
+        with tempfile.NamedTemporaryFile() as file:
+            where = f"file://{file.name}"
+            tf.print(sparse, output_stream=where)
+            tf.print("a", {"b": [sparse, 1]}, output_stream=where)
+            return file.read()
+
+    return shown(sparse).decode().splitlines()
+
+
 test_programs = compare(globals())
 
 

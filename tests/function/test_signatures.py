@@ -171,4 +171,26 @@ def signatures_of_datasets(tf):
     return total(data.map(lambda x: x))
 
 
+@program
+def attributes_of_functions(tf):
+    def of(**attributes):
+        f = tf.function(lambda x, y: (x * y, x), **attributes)
+        one = tf.constant(1.0)
+        made = f.get_concrete_function(one, one).function_def
+        kinds = {k: v.WhichOneof("value") for k, v in made.attr.items()}
+        arguments = [(a.name, a.type) for a in made.signature.input_arg]
+        results = [(a.name, a.type, made.ret[a.name]) for a in made.signature.output_arg]
+        return kinds, made.attr["_implements"].s, arguments, results
+
+    found = [
+        of(experimental_implements="google.matmul_low_rank"),
+        of(experimental_implements='name: "embedded" attr { key: "a" value { i: 1 } }'),
+        of(experimental_attributes={"runtime_constant_optimization": True}),
+    ]
+    try:
+        of(experimental_attributes={"mine": True})
+    except ValueError as e:
+        return found, str(e)
+
+
 test_programs = compare(globals())
