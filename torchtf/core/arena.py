@@ -42,7 +42,8 @@ class Arena:
         """The handles of an object array of bytes."""
         index, items = self._index, self._items
         handles = []
-        for item in array.reshape(-1).tolist() if array.ndim else (array[()],):
+        strings: list[bytes] = array.reshape(-1).tolist() if array.ndim else [array.item()]
+        for item in strings:
             handle = index.get(item)
             if handle is None:
                 handle = index[item] = len(items)
