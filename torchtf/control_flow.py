@@ -965,7 +965,7 @@ def _fold(fn, elems, initializer, back_prop, reverse, keep):
         return n - 1 - i if reverse else i
 
     if initializer is None:
-        if n == 0 and graph.state.trace is None:
+        if graph.state.trace is None and n == 0:
             raise errors.OutOfRangeError(
                 None, None, "Tried to read from index 0 but array size is: 0 "
             )
