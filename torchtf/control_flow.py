@@ -712,7 +712,8 @@ def _mapped_at_once(fn, elems, n):
 
     under_way = graph.state.trace
     flat = nest.flatten(elems)
-    if n == 0 or any(x.dtype is dtypes.string or x.shape.rank is None for x in flat):
+    empty = isinstance(n, int) and n == 0
+    if empty or any(x.dtype is dtypes.string or x.shape.rank is None for x in flat):
         return None
     rows = [raw(x) for x in flat]
     structure = []

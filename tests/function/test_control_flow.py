@@ -701,6 +701,19 @@ def prints_of_sparse_tensors(tf):
     return shown(sparse).decode().splitlines()
 
 
+@program
+def maps_and_folds_over_an_open_number_of_rows(tf):
+    @tf.function(input_signature=[tf.TensorSpec([None, 2])])
+    def f(x):
+        return (
+            tf.map_fn(lambda row: row * tf.reduce_sum(row), x), tf.foldl(lambda a, b: a * b, x),
+            tf.foldr(lambda a, b: a - b, x, tf.zeros(2)), tf.scan(lambda a, b: a * 0.5 + b, x),
+        )  # fmt: skip
+
+    concrete = f.get_concrete_function()  # traced before any number of rows was seen
+    return [concrete(tf.reshape(tf.range(2.0 * n), [n, 2])) for n in (3, 1)]
+
+
 test_programs = compare(globals())
 
 
