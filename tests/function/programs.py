@@ -48,6 +48,8 @@ def compare(namespace: dict) -> Callable:
         import tensorflow
 
         want, wanted_text = _outcome(run, tensorflow)
+        # a map_fn that fails leaves this set, and TensorFlow's scopes of variables fail ever after
+        tensorflow.compat.v1.get_variable_scope()._caching_device = None
         have, text = _outcome(run, torchtf)
         if isinstance(want, Exception) and not run.raises:
             raise want  # of the program itself

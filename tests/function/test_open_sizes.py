@@ -72,8 +72,11 @@ def test_one_trace_is_right_for_every_size(code):
     program = _with_gradient(eval(f"lambda x, y, v, i: ({code})", {"tf": tf, "torch": torch}))
     traced = tf.function(program, input_signature=list(SPECS.values()), autograph=False)
     # x @ x.T of the largest size is too large; a graph that pads an axis of open size does not see
-    # that it has no elements, where eager gives an empty result: that limit is place_windows' own
-    left_out = {HINT} if "@ tf.transpose" in code else {0} if "conv1d" in code else set()
+    # that it has no elements, where eager gives an empty result: that limit is place_windows' own;
+    # and an eager map over no rows does not know the shape of one, in TensorFlow neither
+    left_out = {HINT} if "@ tf.transpose" in code else set()
+    if "conv1d" in code or "map_fn" in code:
+        left_out = {0}
     for n in (n for n in SIZES if n not in left_out):
         _compare(program, traced, _inputs(n), n)
 
