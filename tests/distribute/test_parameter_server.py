@@ -111,7 +111,7 @@ PROGRAM = (
         tf.keras.utils.experimental.DatasetCreator(fit_data), epochs=4, steps_per_epoch=20,
         verbose=0, callbacks=[Marker()]).history["loss"]
     print(json.dumps([
-        first, losses[0], losses[-1], w.numpy().tolist(),
+        first, max(losses), losses[-1], w.numpy().tolist(),
         [v.device for v in w.variables], type(w).__name__, failure,
         sorted({i for i, _ in pids}), len(pids), int(steps) - first - 10 * rounds, history,
         int(model.optimizer.iterations),

@@ -26,7 +26,7 @@ from torchtf.distribute.cluster_resolver import ClusterSpec
 _METHOD = "/torchtf.Task/Call"
 _THREADS = 32
 # seconds that a call waits for a task that has not come up yet
-_PATIENCE = 600.0
+PATIENCE = 600.0
 # seconds between two tries to reach a task
 _PAUSE = 0.05
 _OPTIONS = [
@@ -135,7 +135,7 @@ def call(task: str, function: Callable, *args) -> Any:
     if task == _Cluster.own:
         return function(*args)
     if task not in _seen:
-        wait_for(task, _PATIENCE)
+        wait_for(task, PATIENCE)
     return _invoke(task, (function, args))
 
 

@@ -127,11 +127,14 @@ class _Scheduled:
 class ClusterCoordinator:
     """Runs functions on the workers (source: `tf.distribute.coordinator.ClusterCoordinator`).
 
+    Waits until all workers are there: those that come first would take all the work.
+
     Args:
         strategy: a `ParameterServerStrategy`.
 
     Raises:
         ValueError: for another strategy.
+        UnavailableError: if a worker does not come within ten minutes.
     """
 
     def __init__(self, strategy):
@@ -148,6 +151,8 @@ class ClusterCoordinator:
         self._changed = threading.Condition()
         self._failure: BaseException | None = None
         self._ids: dict[int, tuple[int, object]] = {}
+        for worker in strategy._workers:
+            _rpc.wait_for(worker, _rpc.PATIENCE)
         for worker in strategy._workers:
             threading.Thread(target=self._serve, args=(worker,), daemon=True).start()
 
