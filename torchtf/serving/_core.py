@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent import futures
 
 import numpy as np
@@ -129,16 +129,16 @@ class Core:
     def classify(self, request, deadline: Deadline):
         """Answers a `ClassificationRequest`."""
         response = classification_pb2.ClassificationResponse()
-        with self.manager.use(request.model_spec) as servable:
-            self._classify(servable, request.model_spec, request.input, deadline, response.result)
-            _tell_spec(response.model_spec, servable, request.model_spec.signature_name)
-        return response
+        return self._infer(self._classify, request, deadline, response)
 
     def regress(self, request, deadline: Deadline):
         """Answers a `RegressionRequest`."""
         response = regression_pb2.RegressionResponse()
+        return self._infer(self._regress, request, deadline, response)
+
+    def _infer(self, method: Callable, request, deadline: Deadline, response):
         with self.manager.use(request.model_spec) as servable:
-            self._regress(servable, request.model_spec, request.input, deadline, response.result)
+            method(servable, request.model_spec, request.input, deadline, response.result)
             _tell_spec(response.model_spec, servable, request.model_spec.signature_name)
         return response
 

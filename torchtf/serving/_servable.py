@@ -11,6 +11,7 @@ import numpy as np
 from torchtf import saved_model
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor
+from torchtf.core.host_op import object_array
 from torchtf.core.proto_files import define, tensorflow_pool
 from torchtf.core.shape import TensorShape
 from torchtf.serving._config import invalid
@@ -153,7 +154,5 @@ class Servable:
 def _array(tensor) -> np.ndarray:
     value = tensor.numpy()
     if isinstance(value, bytes):  # of a string scalar
-        boxed = np.empty((), object)
-        boxed[()] = value
-        return boxed
+        return object_array([value], ())
     return np.asarray(value)
