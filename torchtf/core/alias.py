@@ -8,7 +8,11 @@ import importlib.machinery
 import sys
 import types
 
-_NAMES = ("tensorflow", "tflite_runtime", "tflite_support", "tensorflow_serving")
+_NAMES = (
+    "tensorflow", "tflite_runtime", "tflite_support", "tensorflow_serving", "tfx", "tfx_bsl",
+    "ml_metadata", "tensorflow_transform", "tensorflow_data_validation",
+    "tensorflow_model_analysis",
+)  # fmt: skip
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

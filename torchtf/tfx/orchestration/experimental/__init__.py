@@ -1,0 +1,1 @@
+"""`tfx.orchestration.experimental`: running single components in a notebook."""

@@ -1,0 +1,1 @@
+"""`tfx.orchestration.portable.mlmd`: reading the metadata store."""

@@ -1,0 +1,1 @@
+"""What the packages of TFX share: reading data. `public.tfxio` is what programs import."""

@@ -1,0 +1,5 @@
+"""`tfx_bsl.public`."""
+
+from torchtf.tfx_bsl.public import tfxio
+
+__all__ = ["tfxio"]
