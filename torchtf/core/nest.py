@@ -47,6 +47,8 @@ def is_composite_spec(x) -> bool:
 
 def is_nested(structure) -> bool:
     """True for a list, tuple, mapping or class that is taken apart; False for an atom."""
+    if type(structure) in _atoms:
+        return False
     kinds = (list, tuple, dict, Mapping, MappingView)
     return isinstance(structure, kinds) or _is_attrs(structure) or _is_flattened(structure)
 
@@ -58,8 +60,20 @@ def _sorted_keys(mapping) -> list:
         raise TypeError("nest only supports dicts with sortable keys.") from None
 
 
+# kinds that are known to be atoms without a look at all that could take a value apart
+_atoms: set[type] = {int, float, bool, complex, str, bytes, type(None)}
+
+
+def atom(cls: type) -> type:
+    """Declares that values of just this class are atoms: a decorator."""
+    _atoms.add(cls)
+    return cls
+
+
 def children(structure, expand_composites: bool = False) -> list[tuple[Any, Any]] | None:
     """The (key, child) pairs one level down, or None for an atom."""
+    if type(structure) in _atoms:
+        return None
     if isinstance(structure, (dict, Mapping)):
         return [(k, structure[k]) for k in _sorted_keys(structure)]
     if isinstance(structure, (list, tuple)):
@@ -130,7 +144,9 @@ def flatten(structure, expand_composites: bool = False) -> list:
 
 def _flatten(structure, expand_composites, out):
     kind = type(structure)
-    if kind is list or kind is tuple:
+    if kind in _atoms:
+        out.append(structure)
+    elif kind is list or kind is tuple:
         for child in structure:
             _flatten(child, expand_composites, out)
     elif kind is dict:

@@ -155,6 +155,10 @@ class Op:
         handler = self._dispatch(args)
         if handler is not None:
             return handler(self, args)
+        if trace is None and any(hasattr(type(v), "_tape_read") for v in args):
+            # variables by their values, which have the fast path
+            read = [Tensor(v._tape_read()) if hasattr(type(v), "_tape_read") else v for v in args]
+            return self.public(*read, name=name)
         converted = list(args)
         raw = self._convert(args)
         for parameter, value in zip(self.parameters, raw, strict=True):

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
-from torchtf.core import arena, dtypes, tape
+from torchtf.core import arena, dtypes, nest, tape
 from torchtf.core.shape import TensorShape
 
 _GRAPH_ONLY = {"name", "op", "graph"}
@@ -32,6 +32,7 @@ rfloordiv rmatmul rmod rmul ror rpow rsub rtruediv rxor sub truediv xor
 """
 
 
+@nest.atom
 class Tensor:
     """A multidimensional array with one element type (source: `tf.Tensor`)."""
 
@@ -252,6 +253,7 @@ class Tensor:
         return _restore, (to_numpy(self._data), self.dtype.name)
 
 
+@nest.atom
 class SymbolicTensor(Tensor):
     """The tensor that a traced function sees: a type and a partial shape, no values yet.
 

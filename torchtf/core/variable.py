@@ -17,7 +17,7 @@ import sys
 import numpy as np
 import torch
 
-from torchtf.core import dtypes, errors, graph, name_scope, tape
+from torchtf.core import dtypes, errors, graph, name_scope, nest, tape
 from torchtf.core.convert import to_torch
 from torchtf.core.shape import TensorShape, brackets
 from torchtf.core.slice_info import SaveSliceInfo
@@ -67,6 +67,7 @@ class _Creation(type):
         return super().__call__(*args, **kwargs)
 
 
+@nest.atom
 class Variable(metaclass=_Creation):
     """A tensor that can be assigned to (source: `tf.Variable`).
 
