@@ -27,6 +27,8 @@ CASES = {
     "eager_loop": 0.5,
     "first_resnet_step": 1.0,
     "while_loop": 1.0,
+    "scan": 1.0,
+    "map_with_branches": 1.0,
     "jacobian": 0.1,
     "batch_jacobian": 0.1,
 }
@@ -145,6 +147,26 @@ def bench_while_loop(tf) -> float:
 
     x = tf.ones([8])
     return best_of(lambda: run(x)[1].numpy(), 5, 5)
+
+
+def bench_scan(tf) -> float:
+    """A running mean over a thousand rows."""
+    run = tf.function(lambda x: tf.scan(lambda mean, row: mean * 0.9 + row, x))
+    x = tf.ones([1000, 10])
+    return best_of(lambda: run(x).numpy(), 5, 5)
+
+
+def bench_map_with_branches(tf) -> float:
+    """A map over a thousand rows that treats them in two ways."""
+
+    def one(row):
+        if tf.reduce_sum(row) > 0:
+            return row * 2.0
+        return row - 1.0
+
+    run = tf.function(lambda x: tf.map_fn(one, x))
+    x = tf.constant(np.random.default_rng(0).normal(size=(1000, 10)).astype("float32"))
+    return best_of(lambda: run(x).numpy(), 5, 5)
 
 
 def _small_mlp(tf):

@@ -108,9 +108,9 @@ class ForwardAccumulator:
         if not pairs or not isinstance(data, torch.Tensor) or not data.requires_grad:
             return None
         handles, tangents = zip(*pairs, strict=True)
-        # an accumulator or tape around this one may differentiate the product, now or later
+        # an accumulator or tape around this one may differentiate the product; those inside do not
         session = self._tape._session
-        create_graph = session.open_tapes > 1 or len(tape.active_tapes()) > self._recording
+        create_graph = self._tape._number > 1
         with torch.enable_grad(), self._tape._own_part(data):
             cotangent = torch.zeros_like(data, requires_grad=True)
             found = torch.autograd.grad(

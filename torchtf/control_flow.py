@@ -20,6 +20,7 @@ import torch
 
 from torchtf.core import arena, dtypes, errors, graph, nest
 from torchtf.core.convert import convert_to_tensor, kernel_name
+from torchtf.core.derivative import lacks_batched_form
 from torchtf.core.log import get_logger
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
@@ -728,7 +729,9 @@ def _mapped_at_once(fn, elems, n):
         return None
     try:
         found = _vectorized(traced, rows)
-    except RuntimeError:
+    except RuntimeError as e:
+        if not lacks_batched_form(e):
+            raise
         return None
     return nest.pack_sequence_as(structure[0], [wrap(x) for x in found])
 
@@ -943,6 +946,8 @@ def vectorized_map(fn: Callable, elems, fallback_to_while_loop: bool = True, war
             traced, [x._data if graph.state.trace is None else raw(x) for x in flat]
         )
     except RuntimeError as e:
+        if not lacks_batched_form(e):
+            raise
         if not fallback_to_while_loop:
             raise ValueError(f"fn cannot be vectorized: {e}") from e
         if warn:

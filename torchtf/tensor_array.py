@@ -488,12 +488,16 @@ class _FromItems(_ListCall):
 
 class _Set(_ListCall):
     op = "TensorListSetItem"
+    numbers = (1,)
 
     def __init__(self, dynamic: bool):
         self._dynamic = dynamic
 
     def run(self, array, index, value):
-        i, items = int(index), array.items.copy()
+        i = int(index)
+        if 0 <= i < len(array.items):
+            return [array.with_item(i, value)]
+        items = array.items.copy()
         self._check(i, items)
         items[i] = value
         return [TensorList(items)]
@@ -509,6 +513,7 @@ class _Set(_ListCall):
 
 class _Scatter(_Set):
     op = "TensorListScatterIntoExistingList"
+    numbers = ()
 
     def run(self, array, indices, value):
         items = array.items.copy()
@@ -544,6 +549,7 @@ class _Size(staged.Call):
 
 class _Get(staged.Call):
     op = "TensorListGetItem"
+    numbers = (1,)
     prefix: tuple = ()
 
     def __init__(self, dtype: dtypes.DType, sizes: list):
@@ -582,6 +588,7 @@ class _Get(staged.Call):
 
 class _Stack(_Get):
     op = "TensorListStack"
+    numbers = ()
     prefix = (None,)
 
     def run(self, array):

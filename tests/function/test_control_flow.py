@@ -450,6 +450,74 @@ def an_open_batch_beside_a_constant(tf):
 
 
 @program
+def counters_in_other_uses(tf):
+    """What a loop may do with its counter besides counting; reads of rows, in order or not."""
+    table = tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]])
+
+    @tf.function
+    def f(x, n):
+        total, seen = tf.zeros([2]), tf.TensorArray(tf.int32, size=0, dynamic_size=True)
+        i = tf.constant(0)
+        while i < n and tf.reduce_sum(total) < 60.0:
+            if i % 2 == 0:
+                total += table[i] * tf.cast(i, tf.float32)
+            total += x[n - 1 - i] * x[i]
+            seen = seen.write(i, i * i)
+            i += 1
+        return total, seen.stack(), i, tf.range(i)
+
+    @tf.function
+    def carried(n):
+        i, j, k = 0, tf.constant(10, tf.int64), tf.constant(0)
+        while i < n:
+            i, j, k = i + 1, j - 3, k + i
+        return i, j, k
+
+    @tf.function
+    def gradients(x, n):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y, _, _, _ = f(x, n)
+        return tape.gradient(y, x)
+
+    x = tf.constant([[1.0, -1.0], [2.0, 0.5], [3.0, 1.0], [0.5, 2.0]])
+    results = [f(x, tf.constant(n)) for n in (0, 1, 4)]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = f(x, tf.constant(4))[0]
+    return results, carried(tf.constant(0)), carried(tf.constant(5)), tape.gradient(y, x), [
+        gradients(x, tf.constant(n)) for n in (2, 4)
+    ]  # fmt: skip
+
+
+@program
+def old_versions_of_an_array(tf):
+    @tf.function
+    def f(n):
+        first = tf.TensorArray(tf.int32, size=3, clear_after_read=False)
+        for i in tf.range(3):
+            first = first.write(i, i)
+        second, third = first.write(0, 10), first.write(1, 20)
+        if n > 1:
+            second = second.write(2, 30)
+        return first.stack(), second.stack(), third.stack(), second.write(0, 7).stack()
+
+    return f(tf.constant(1)), f(tf.constant(2))
+
+
+@program(raises=True)
+def a_row_behind_the_end(tf):
+    @tf.function
+    def f(x):
+        total = 0.0
+        for i in tf.range(4):
+            total += tf.gather(x, i)[0]
+        return total
+
+    return f(tf.constant([[1.0], [2.0]]))
+
+
+@program
 def effects_in_branches_and_loops(tf):
     path = tempfile.mkstemp()[1]
     to_file = f"file://{path}"

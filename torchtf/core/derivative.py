@@ -5,6 +5,16 @@ from __future__ import annotations
 import torch
 
 
+class NoBatchedForm(RuntimeError):
+    """A gradient that cannot be computed for several incoming gradients at once."""
+
+
+def lacks_batched_form(error: RuntimeError) -> bool:
+    """Whether an error under `torch.vmap` says no more than that something has no batched form."""
+    text = str(error)
+    return isinstance(error, NoBatchedForm) or "vmap" in text or "Batching rule" in text
+
+
 class WithGradient(torch.autograd.Function):
     """Results computed elsewhere, as a function of inputs whose backward pass is given."""
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import torch
 
 from torchtf.core import graph, nest
+from torchtf.core.derivative import lacks_batched_form
 from torchtf.core.log import get_logger
 
 
@@ -534,7 +535,7 @@ class GradientTape:
         Args:
             target: a tensor of shape [b, y1, ..., yn].
             source: a tensor of shape [b, x1, ..., xm].
-            unconnected_gradients: as for `gradient`.
+            unconnected_gradients: no effect: zeros where there is no connection, as in TensorFlow.
             parallel_iterations: columns computed at a time; all by default.
             experimental_use_pfor: if False, computes column by column.
 
@@ -584,7 +585,7 @@ class GradientTape:
                 rows = rows.movedim(0, 1)
                 result = rows.reshape(batch, *data.shape[1:], *source._data.shape[1:])
         result = _wrap_gradient(result)
-        if result is None and unconnected_gradients == "zero":
+        if result is None:  # as in TensorFlow, whatever `unconnected_gradients` is
             result = _zeros_like(source, tuple(data.shape), drop_batch=True)
         if not self._persistent:
             self._release()
@@ -598,12 +599,14 @@ class GradientTape:
             for rows in torch.split(seeds, chunk) if len(seeds) else [seeds]:
                 found = None
                 if batched and len(rows):
-                    # what has no batched form (a loop in a graph, say) goes row by row
-                    with contextlib.suppress(RuntimeError):
+                    try:
                         found = torch.autograd.grad(
                             output, inputs, rows, retain_graph=True, create_graph=create_graph,
                             allow_unused=True, is_grads_batched=True,
                         )  # fmt: skip
+                    except RuntimeError as e:  # a loop in a graph, say, goes row by row
+                        if not lacks_batched_form(e):
+                            raise
                 if found is not None:
                     parts.append(found)
                 else:

@@ -410,6 +410,9 @@ class Reference:
     def __eq__(self, other):
         return type(other) is Reference and self._wrapped is other._wrapped
 
+    def __lt__(self, other):  # an order, so that `tf.nest` takes them as keys
+        return id(self._wrapped) < id(other._wrapped)
+
     def __repr__(self):
         return f"<Reference wrapping {self._wrapped!r}>"
 

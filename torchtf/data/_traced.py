@@ -26,9 +26,9 @@ from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk
 from torchtf.data._processes import Offload
 from torchtf.data._vectorize import offloaded, vectorized
-from torchtf.function import failures, reuse, shortcuts
+from torchtf.function import failures
 from torchtf.function.autograph import convert
-from torchtf.function.runner import compile_graph
+from torchtf.function.runner import compile_graph, compile_unrecorded
 from torchtf.function.staged import Call
 from torchtf.function.trace import default_name, init_scope, symbolic, trace
 
@@ -298,9 +298,7 @@ class _Graph:
         self._captures = traced.captures
         self._written = traced.written
         self._module, self.offloads = offloaded(traced.graph_module, workers)
-        known = shortcuts.plan(self._module)
-        in_place = reuse.plan(self._module.graph, known)
-        self._run = compile_graph(self._module, in_place=in_place, shortcuts=known)
+        self._run = compile_unrecorded(self._module)
         self._run_rows: Callable | None = None
         self._fits = traced.fits
 

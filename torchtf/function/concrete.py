@@ -17,9 +17,9 @@ from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
 from torchtf.core.variable import Variable
-from torchtf.function import failures, reuse, shortcuts, staged
+from torchtf.function import failures, staged
 from torchtf.function.function_type import FunctionType, nameless, pretty
-from torchtf.function.runner import compile_graph
+from torchtf.function.runner import compile_graph, compile_unrecorded
 from torchtf.function.signature import call_form, flat_misfit
 from torchtf.function.trace import Traced
 from torchtf.function.variable_arguments import Argument, VariableSpec
@@ -75,9 +75,7 @@ class ConcreteFunction:
         self._count = len(output_specs)
         self._single = output_template is _LEAF
         self._input_specs = input_specs
-        known = shortcuts.plan(self.graph_module)
-        in_place = reuse.plan(self.graph_module.graph, known)
-        self._run = compile_graph(self.graph_module, in_place=in_place, shortcuts=known)
+        self._run = compile_unrecorded(self.graph_module)
         self._replay = None
         self._fits = traced.fits if for_sizes is not None else None
         self._for_sizes = for_sizes

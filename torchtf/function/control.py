@@ -114,6 +114,11 @@ def stand_in(under_way, sizes, like: torch.Tensor) -> torch.Tensor:
     return under_way.fake_like(sizes, dtype, like.device, like.dim())
 
 
+def like(under_way, value: torch.Tensor) -> torch.Tensor:
+    """A stand-in of the type and shape of another one."""
+    return stand_in(under_way, None if rank_is_open(value) else list(value.shape), value)
+
+
 def stage_cond(
     pred: torch.Tensor, true_function: Callable, false_function: Callable
 ) -> list[torch.Tensor]:
@@ -185,11 +190,15 @@ def stage_gradient(
         Stand-ins that equal `results`.
     """
     under_way = graph.state.trace
-    seeds = [stand_in(under_way, list(r.shape), r) for r in results]
-    sub = _Sub(trace(lambda *grads: pull_back(grads), seeds, name="gradient"), len(seeds))
-    module = sub.conform(list(sub.operands), {})
-    operands = [_operand(v) for v in sub.operands.values()]
-    call = staged.OwnGradient(module, len(results), len(inputs))
+    seeds = [like(under_way, r) for r in results]
+    operands: list = []
+    try:
+        sub = _Sub(trace(lambda *grads: pull_back(grads), seeds, name="gradient"), len(seeds))
+        gradient = sub.conform(list(sub.operands), {})
+        operands = [_operand(v) for v in sub.operands.values()]
+    except Exception as error:  # matters only where a gradient is asked for
+        gradient = error
+    call = staged.OwnGradient(gradient, len(results), len(inputs))
     return staged.stage(call, [*results, *inputs, *operands])
 
 
@@ -243,7 +252,7 @@ def stage_while(
     modules[0].recompile()
 
     def outputs():
-        return stand_ins() + [stand_in(under_way, list(v.shape), v) for v in values]
+        return stand_ins() + [like(under_way, v) for v in values]
 
     values = [under_way.read(o) for o in written.values()]
     call = staged.While(*modules, len(initial) + len(written), outputs)

@@ -192,7 +192,7 @@ class Function:
         concrete = self._cache.get(key)
         self._calls += 1
         if concrete is None:
-            concrete = self._find_or_trace(key, args) or self._find_or_trace(key, args)
+            concrete = self._graph_for(key, args)
         return concrete.call_flat(leaves)
 
     def _signature_key(self, args):
@@ -241,7 +241,7 @@ class Function:
         count = self._trace_count
         try:
             with init_scope():
-                return self._find_or_trace(key, args) or self._find_or_trace(key, args)
+                return self._graph_for(key, args)
         except (InaccessibleTensorError, AssertionError) as e:
             if isinstance(e, AssertionError) and "Mixing fake modes" not in str(e):
                 raise
@@ -359,6 +359,10 @@ class Function:
         return tensor
 
     # -- tracing
+
+    def _graph_for(self, key, args) -> ConcreteFunction:
+        """What runs calls with this key: a second trace, if the first one creates variables."""
+        return self._find_or_trace(key, args) or self._find_or_trace(key, args)
 
     def _find_or_trace(self, key, args) -> ConcreteFunction | None:
         with self._lock:
@@ -508,33 +512,22 @@ class Function:
                         "get_concrete_function as an argument, or call the function."
                     )
                 cast = self._cast_to_signature(args, kwargs, [])
-                key = self._signature_key(cast)
-                return self._find_or_trace(key, cast) or self._find_or_trace(key, cast)
-            found = self._graph_for(None)
-            if found is None:
-                fixed = [None] * len(self._parameter_names)
-                fixed[: len(self._input_signature)] = self._input_signature
-                for i, n in enumerate(self._parameter_names):
-                    if i >= len(self._input_signature):
-                        if n not in self._defaults:
-                            raise TypeError(f"missing a required argument: '{n}'")
-                        fixed[i] = self._defaults[n]
-                found = self._find_or_trace(None, tuple(fixed))
-                if found is None:
-                    found = self._find_or_trace(None, tuple(fixed))
-            return found
+                return self._concrete_for(self._signature_key(cast), cast)
+            fixed = [None] * len(self._parameter_names)
+            fixed[: len(self._input_signature)] = self._input_signature
+            for i, n in enumerate(self._parameter_names):
+                if i >= len(self._input_signature):
+                    if n not in self._defaults:
+                        raise TypeError(f"missing a required argument: '{n}'")
+                    fixed[i] = self._defaults[n]
+            return self._concrete_for(None, tuple(fixed))
         canonical = self._canonical(args, kwargs)
-        key = tuple([_encode_specs(a) for a in canonical])
-        found = self._graph_for(key)
-        if found is None:
-            found = self._find_or_trace(key, canonical)
-            if found is None:
-                found = self._find_or_trace(key, canonical)
-        return found
+        return self._concrete_for(tuple([_encode_specs(a) for a in canonical]), canonical)
 
-    def _graph_for(self, key) -> ConcreteFunction | None:
+    def _concrete_for(self, key, args) -> ConcreteFunction:
+        """The one graph of a signature; `_graph_for` may have one for each choice of sizes."""
         found = self._cache.get(key)
-        return found if isinstance(found, ConcreteFunction) else None
+        return found if isinstance(found, ConcreteFunction) else self._graph_for(key, args)
 
 
 def _check_specs(specs) -> None:

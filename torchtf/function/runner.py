@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 
 from torchtf.core import tape
-from torchtf.function import staged
+from torchtf.function import reuse, shortcuts, staged
 from torchtf.function.failures import GENERATED
 
 _aten = torch.ops.aten
@@ -53,13 +53,19 @@ def callable_of(node: torch.fx.Node) -> Callable:
         return torch.clone if _is_changed(node) else _identity
     if target is _aten.view.default and not _is_changed(node):
         return torch.reshape  # kernels may lay out results in another way than while tracing
-    if target is _aten.index_select.default:
+    if target is _aten.index_select.default and reads_rows(node):
         return tape.select_rows
     if target in _BINDINGS:
         return _BINDINGS[target]
     if isinstance(target, torch._ops.OpOverload):
         return target._op
     return target
+
+
+def reads_rows(node: torch.fx.Node) -> bool:
+    """Whether an `index_select` is one of `tf.gather`, as far as its node tells."""
+    owner = node.meta.get("tf_owner", node)
+    return owner.meta.get("tf_op", "GatherV2") in ("GatherV2", "ResourceGather")
 
 
 def _is_changed(node: torch.fx.Node) -> bool:
@@ -201,8 +207,9 @@ class _Writer:
         )
         flow = staged.control_flow_of(node, self.module)
         if flow is not None:
-            taken = node.args[:1] if isinstance(flow, staged.Cond) else ()
-            args = ", ".join(self.text(a) for a in (*taken, *staged.operands(node)))
+            if isinstance(flow, staged.Cond):
+                flow.used = {u.args[1] for u in node.users if u.users}
+            args = ", ".join(map(self.text, staged.inputs(node)))
             value = f"{self.bind(flow, 'f')}({args})"
         elif node.target is operator.getitem:
             value = f"{self.text(node.args[0])}[{self.text(node.args[1])}]"
@@ -223,7 +230,7 @@ def compile_graph(
     module: torch.fx.GraphModule,
     replay: bool = False,
     in_place: dict | None = None,
-    shortcuts: dict | None = None,
+    known: dict | None = None,
 ) -> Callable:
     """The Python function that runs `module`: takes its inputs, returns the list of its outputs.
 
@@ -231,9 +238,15 @@ def compile_graph(
         module: a traced graph.
         replay: whether the function is to run on stand-ins, to make the graph part of another.
         in_place: what `reuse.plan` found, for runs that autograd does not record.
-        shortcuts: what `shortcuts.plan` found, for the same.
+        known: what `shortcuts.plan` found, for the same.
     """
-    return _Writer(module, replay, in_place or {}, shortcuts or {}).write()
+    return _Writer(module, replay, in_place or {}, known or {}).write()
+
+
+def compile_unrecorded(module: torch.fx.GraphModule) -> Callable:
+    """`compile_graph` for runs that autograd does not record."""
+    known = shortcuts.plan(module)
+    return compile_graph(module, in_place=reuse.plan(module.graph, known), known=known)
 
 
 def run_nodes(root: torch.nn.Module, node: torch.fx.Node, input_value: Callable):

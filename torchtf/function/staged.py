@@ -14,32 +14,60 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import operator
 from collections.abc import Sequence
 
 import torch
+from torch._C._functorch import is_batchedtensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 from torchtf.core import graph
-from torchtf.core.derivative import WithGradient
+from torchtf.core.derivative import NoBatchedForm, WithGradient
 from torchtf.core.tensor import is_fake, of_rank_of
 
 FLOW = torch.float8_e5m2fnuz
 _COND = torch.ops.higher_order.cond
 _WHILE = torch.ops.higher_order.while_loop
+CONTROL_FLOW = (_COND, _WHILE)
 
 
 class TensorList:
     """The elements of a `TensorArray` while a graph runs; None for one that was never written.
 
     Immutable: a write makes a new list, so that loops and branches can hand it around as a value.
+    The new list takes the storage over, so a loop writes n elements in n steps; the old one knows
+    what has changed, and copies for who asks for it again (H. Baker's shallow binding).
     """
 
-    __slots__ = ("items",)
+    __slots__ = ("_change", "_items")
 
     def __init__(self, items: list):
-        self.items = items
+        self._items: list | None = items
+        self._change: tuple[TensorList, int, object] | None = None
+
+    @property
+    def items(self) -> list:
+        """The elements; not to be changed."""
+        if self._items is None:
+            changes, newer = [], self
+            while newer._items is None:
+                newer, *change = newer._change
+                changes.append(change)
+            items = newer._items.copy()
+            for i, before in reversed(changes):
+                items[i] = before
+            self._items, self._change = items, None
+        return self._items
+
+    def with_item(self, i: int, value) -> TensorList:
+        """The list with another element at an index that it has."""
+        items = self.items
+        made = TensorList(items)
+        self._items, self._change = None, (made, i, items[i])
+        items[i] = value
+        return made
 
     def __add__(self, other: TensorList) -> TensorList:
         """The sum of two gradients."""
@@ -66,10 +94,12 @@ class Call:
     Attributes:
         op: TensorFlow's name for it.
         stateful: whether it has effects besides its results.
+        numbers: the places of the inputs that may be Python ints when it runs.
     """
 
     op = "PyCall"
     stateful = False
+    numbers: tuple[int, ...] = ()
 
     def run(self, *values) -> Sequence:
         """Computes the results from real tensors."""
@@ -102,8 +132,8 @@ class Call:
         return outputs, Record(inputs, outputs)
 
     def __call__(self, *values):
-        if graph.state.trace is not None and (not values or any(map(_is_symbolic, values))):
-            return stage(self, values)  # the graph is replayed into another one
+        if graph.state.trace is not None and _is_replayed(values):
+            return stage(self, values)  # the graph becomes part of another one
         return self.run(*values)
 
     @property
@@ -113,6 +143,12 @@ class Call:
 
 def _is_symbolic(value) -> bool:
     return is_fake(value) if isinstance(value, torch.Tensor) else isinstance(value, torch.SymInt)
+
+
+def _is_replayed(values) -> bool:
+    """Whether a call gets stand-ins, or no tensors at all."""
+    real = any(isinstance(v, (torch.Tensor, TensorList)) for v in values)
+    return not real or any(map(_is_symbolic, values))
 
 
 def stage(call: Call, inputs: Sequence) -> list[torch.Tensor]:
@@ -149,10 +185,12 @@ class _Recorded(torch.autograd.Function):
         given = [g is not None for g in grads]
         if not any(given):
             return (None,) * (1 + len(ctx.inputs))
+        if any(g is not None and is_batchedtensor(g) for g in grads):
+            raise NoBatchedForm(f"the gradient of {ctx.call.op}, a node of a graph")
         needed = list(ctx.needs_input_grad[1:])
         call = Gradient(ctx.call, given, needed)
-        sources = [x for x, n in zip(ctx.inputs, needed, strict=True) if n]
-        found = iter(stage(call, [ctx.record_, *[g for g in grads if g is not None], *sources]))
+        incoming = [g for g in grads if g is not None]
+        found = iter(stage(call, [ctx.record_, *incoming, *call.sources(ctx.inputs)]))
         return None, *[next(found) if n else None for n in needed]
 
 
@@ -160,15 +198,16 @@ class OwnGradient(Call):
     """Results whose gradient is given by a graph (`tf.custom_gradient`).
 
     Args:
-        module: takes the gradients of the results, then operands; gives those of the inputs.
+        gradient: takes the gradients of the results, then operands; gives those of the inputs. Or
+            the error that tracing it raised.
         results, inputs: how many of the values are the results and what they are functions of; the
             operands follow.
     """
 
     op = "IdentityN"
 
-    def __init__(self, module: torch.fx.GraphModule, results: int, inputs: int):
-        self._module = module
+    def __init__(self, gradient: torch.fx.GraphModule | Exception, results: int, inputs: int):
+        self._gradient = gradient
         self._results = results
         self._inputs = inputs
 
@@ -177,13 +216,15 @@ class OwnGradient(Call):
         from torchtf.function.runner import compile_graph
 
         with real_tensors():  # the constants of the graph
-            return compile_graph(self._module)
+            return compile_graph(self._gradient)
 
     def run(self, *values):
         results, rest = values[: self._results], values[self._results :]
         inputs, operands = rest[: self._inputs], rest[self._inputs :]
         if not torch.is_grad_enabled() or not any(x.requires_grad for x in inputs):
             return list(results)
+        if isinstance(self._gradient, Exception):
+            raise self._gradient
         return list(
             WithGradient.apply(
                 [r.detach() for r in results], lambda g: self._pull_back(*g, *operands), *inputs
@@ -229,6 +270,10 @@ class Gradient(Call):
         self._given = given
         self._needed = needed
 
+    def sources(self, inputs) -> list:
+        """Those of the inputs of the call that it is the gradient for."""
+        return [x for x, n in zip(inputs, self._needed, strict=True) if n]
+
     def node_inputs(self, inputs):
         return inputs[: 1 + sum(self._given)]
 
@@ -248,7 +293,7 @@ class Gradient(Call):
         with torch.enable_grad():
             incoming = [_source(g) for g in grads]
             results = self._pull_back(record, incoming, True)
-        sources = [x for x, n in zip(record.inputs, self._needed, strict=True) if n]
+        sources = self.sources(record.inputs)
         # the order of `stage`'s inputs: the record, the gradients, the sources
         return results, Record([None, *incoming, *sources], results)
 
@@ -257,7 +302,7 @@ class Gradient(Call):
         for output, given in zip(record.outputs, self._given, strict=True):
             if given:
                 _pair(output, next(incoming), outputs, seeds)
-        sources = [x for x, n in zip(record.inputs, self._needed, strict=True) if n]
+        sources = self.sources(record.inputs)
         leaves = [t for s in sources for t in _tensors(s)]
         found = iter(
             torch.autograd.grad(
@@ -322,26 +367,37 @@ class _ControlFlow(Call):
     def __init__(self, modules, make_outputs):
         self._modules = modules
         self._make_outputs = make_outputs
-        self._functions: list | None = None
+        self._ready: dict[bool, object] = {}  # whether autograd records -> what runs then
 
     def outputs(self, under_way, inputs):
         return self._make_outputs()
 
-    def _compiled(self, replay: bool = False) -> list:
-        """The sub graphs as Python functions."""
+    def with_outputs(self, make_outputs) -> _ControlFlow:
+        """The same call, for another trace."""
+        made = copy.copy(self)
+        made._make_outputs = make_outputs
+        return made
+
+    def _replays(self) -> list:
+        """The sub graphs as functions of stand-ins."""
         from torchtf.function.runner import compile_graph
 
-        if replay:
-            return [compile_graph(m, replay) for m in self._modules]
-        if self._functions is None:
-            self._functions = [compile_graph(m) for m in self._modules]
-        return self._functions
+        return [compile_graph(m, replay=True) for m in self._modules]
+
+
+def _compiler(recorded: bool):
+    """What makes functions of sub graphs for runs that autograd records, or not."""
+    from torchtf.function.runner import compile_graph, compile_unrecorded
+
+    return compile_graph if recorded else compile_unrecorded
 
 
 class Cond(_ControlFlow):
     """Runs one of two sub graphs on the same operands; which one, a boolean tensor tells."""
 
     op = "If"
+
+    used: set[int] | None = None  # the results that are needed; all by default
 
     def __init__(self, true_module, false_module, make_outputs=None):
         super().__init__((true_module, false_module), make_outputs)
@@ -355,14 +411,23 @@ class Cond(_ControlFlow):
         return under_way.call(_COND, args, self.outputs(under_way, inputs), self.op)
 
     def run(self, pred, *operands):
-        true, false = self._functions or self._compiled()
+        recorded = torch.is_grad_enabled()
+        if recorded not in self._ready:
+            self._ready[recorded] = [_compiler(recorded)(m) for m in self._used_parts()]
+        true, false = self._ready[recorded]
         return true(*operands) if pred else false(*operands)
+
+    def _used_parts(self) -> list[torch.fx.GraphModule]:
+        """The branches without what computes results that nobody uses."""
+        if self.used is None:
+            return self._modules
+        return [_without_results(m, self.used) for m in self._modules]
 
     def __call__(self, pred, *operands):
         if graph.state.trace is not None and _is_symbolic(pred):
             from torchtf.function.control import stage_cond
 
-            true, false = self._compiled(replay=True)
+            true, false = self._replays()
             return stage_cond(pred, lambda: true(*operands), lambda: false(*operands))
         return self.run(pred, *operands)
 
@@ -375,7 +440,6 @@ class While(_ControlFlow):
     def __init__(self, test_module, body_module, carried: int, make_outputs=None):
         super().__init__((test_module, body_module), make_outputs)
         self._carried = carried
-        self._counter: Counter | None = None
 
     def emit(self, under_way, inputs):
         modules = [
@@ -387,27 +451,18 @@ class While(_ControlFlow):
         return under_way.call(_WHILE, args, self.outputs(under_way, inputs), self.op)
 
     def run(self, *operands):
-        test, body = self._functions or self._compiled_loop()
-        state, rest = operands[: self._carried], operands[self._carried :]
-        if self._counter is not None:
-            return self._counter.run(body, state, rest)
-        while test(*state, *rest):
-            state = body(*state, *rest)
-        return state
+        recorded = torch.is_grad_enabled()
+        if recorded not in self._ready:
+            from torchtf.function.loops import Loop
 
-    def _compiled_loop(self):
-        self._counter, body = Counter.of(self._modules, self._carried)
-        if body is not self._modules[1]:
-            from torchtf.function.runner import compile_graph
-
-            self._functions = [compile_graph(self._modules[0]), compile_graph(body)]
-        return self._compiled()
+            self._ready[recorded] = Loop(*self._modules, self._carried, _compiler(recorded))
+        return self._ready[recorded].run(operands)
 
     def __call__(self, *operands):
         if graph.state.trace is not None and any(map(_is_symbolic, operands)):
             from torchtf.function.control import stage_while
 
-            test, body = self._compiled(replay=True)
+            test, body = self._replays()
             rest = operands[self._carried :]
             return stage_while(
                 lambda *state: test(*state, *rest),
@@ -415,113 +470,6 @@ class While(_ControlFlow):
                 list(operands[: self._carried]),
             )
         return self.run(*operands)
-
-
-_COMPARISONS = {
-    getattr(getattr(torch.ops.aten, name), overload): getattr(operator, name)
-    for name in ("lt", "le", "gt", "ge", "ne")
-    for overload in ("Scalar", "Tensor")
-}
-
-
-class Counter:
-    """The counter of a loop, kept as a Python int: `i` in `while i < n: ...; i += 1`.
-
-    The test of a short loop would cost as much as its body.
-    """
-
-    def __init__(self, index: int, step: int, compare, limit, limit_index, unused: bool):
-        self._index = index
-        self._step = step
-        self._compare = compare
-        self._limit = limit
-        self._limit_index = limit_index
-        self._unused = unused
-
-    @classmethod
-    def of(cls, modules, carried: int) -> tuple[Counter | None, torch.fx.GraphModule]:
-        """The counter of a loop, if it has one, and the body to run.
-
-        A counter that only counts is left out of the body.
-        """
-        test, body = modules
-        inputs, comparison = _ends(test)
-        found = getattr(comparison, "target", None)
-        if found not in _COMPARISONS or any(
-            n.op == "call_function" and n is not comparison for n in test.graph.nodes
-        ):
-            return None, body
-        counted, limit = comparison.args
-        if counted not in inputs[:carried] or not _is_counter(counted):
-            return None, body
-        index, limit_index = inputs.index(counted), None
-        if isinstance(limit, torch.fx.Node):
-            if limit not in inputs[carried:] or not _is_counter(limit):
-                return None, body
-            limit_index, limit = inputs.index(limit) - carried, None
-        elif type(limit) is not int:
-            return None, body
-        inputs, outputs = _ends(body)
-        counter, advanced = inputs[index], outputs[index]
-        if (
-            getattr(advanced, "target", None) is not torch.ops.aten.add.Tensor
-            or advanced.args[0] is not counter
-            or type(advanced.args[1]) is not int
-        ):
-            return None, body
-        unused = set(counter.users) == {advanced} and len(advanced.users) == 1
-        step = advanced.args[1]
-        if unused:
-            body = _without_output(body, index)
-        return cls(index, step, _COMPARISONS[found], limit, limit_index, unused), body
-
-    def run(self, body, state, rest):
-        compare, step = self._compare, self._step
-        first = i = int(state[self._index])
-        limit = self._limit if self._limit_index is None else int(rest[self._limit_index])
-        dtype = state[self._index].dtype
-        if rest:
-            while compare(i, limit):
-                state = body(*state, *rest)
-                i += step
-        else:
-            while compare(i, limit):
-                state = body(*state)
-                i += step
-        if self._unused and i != first:
-            state = list(state)
-            state[self._index] = torch.tensor(i, dtype=dtype)
-        return state
-
-
-def _ends(module: torch.fx.GraphModule):
-    """The inputs and outputs of a graph."""
-    nodes = list(module.graph.nodes)
-    return [n for n in nodes if n.op == "placeholder"], nodes[-1].args[0]
-
-
-def _is_counter(node) -> bool:
-    value = node.meta.get("val")
-    return (
-        isinstance(value, torch.Tensor)
-        and value.dim() == 0
-        and value.dtype in (torch.int32, torch.int64)
-        and value.device.type == "cpu"
-    )
-
-
-def _without_output(module, index) -> torch.fx.GraphModule:
-    """A copy of a loop's body that hands one part of the state on as it is."""
-    values: dict = {}
-    copied = torch.fx.Graph()
-    outputs = copied.graph_copy(module.graph, values)
-    inputs = [n for n in copied.nodes if n.op == "placeholder"]
-    outputs = list(outputs)
-    outputs[index] = inputs[index]
-    copied.output(outputs)
-    made = torch.fx.GraphModule(module, copied)
-    drop_unused(copied)
-    return made
 
 
 def operands(node: torch.fx.Node) -> list[torch.fx.Node]:
@@ -535,6 +483,26 @@ def operands(node: torch.fx.Node) -> list[torch.fx.Node]:
 
 def _call_of(node: torch.fx.Node):
     return node.target.call if isinstance(node.target, _Recorder) else node.target
+
+
+def call_of(node: torch.fx.Node, module: torch.nn.Module) -> Call | None:
+    """The call that a node does, recorded or not; None if it does another thing."""
+    found = control_flow_of(node, module) or _call_of(node)
+    return found if isinstance(found, Call) else None
+
+
+def inputs(node: torch.fx.Node) -> list:
+    """What the call of a node takes."""
+    if node.target in CONTROL_FLOW:
+        return [*(node.args[:1] if node.target is _COND else ()), *operands(node)]
+    return list(node.args)
+
+
+def parts(node: torch.fx.Node) -> tuple[list[torch.fx.Node], torch.fx.Node | None]:
+    """The nodes of the results of a node, in order, and that of its record."""
+    found = sorted((u for u in node.users if u.target is operator.getitem), key=lambda u: u.args[1])
+    record = found.pop() if found and found[-1].meta.get("is_record") else None
+    return found, record
 
 
 def sub_modules(node: torch.fx.Node) -> Sequence[torch.fx.GraphModule]:
@@ -557,6 +525,16 @@ def control_flow_of(node: torch.fx.Node, module: torch.nn.Module) -> Call | None
         test, body, carried, _ = node.args
         return While(getattr(module, test.target), getattr(module, body.target), len(carried))
     return None
+
+
+def _without_results(module: torch.fx.GraphModule, used: set[int]) -> torch.fx.GraphModule:
+    """A copy of a sub graph that gives None for all results but these."""
+    copied = torch.fx.Graph()
+    results = copied.graph_copy(module.graph, {})
+    copied.output([r if i in used else None for i, r in enumerate(results)])
+    made = torch.fx.GraphModule(module, copied)
+    drop_unused(copied)
+    return made
 
 
 def has_effect(node: torch.fx.Node) -> bool:
