@@ -136,7 +136,7 @@ def serve_training(side: str, model: str, batch_size: int) -> None:
         train = pytorch_trainer(model, batch_size, side == "compiled")
     else:
         tf = import_tf(side)
-        tf.keras.layers  # noqa: B018 (loads it)
+        tf.keras.layers, tf.data  # noqa: B018 (loads them)
         memory = PeakMemory()
         train = keras_trainer(tf, model, batch_size)
 

@@ -1,8 +1,8 @@
 """The objects of a SavedModel: what `export` needs to know of them, and objects made of that again.
 
-* `Description` walks the attributes of a `tf.Module` as TensorFlow's `save` does: variables,
-  modules, lists, tuples and dicts of them, and each `tf.function` with the graphs that were traced
-  of it (one with an input signature is traced now).
+* `Description` walks the attributes of a `tf.Module` or a layer of Keras as TensorFlow's `save`
+  does: variables, modules, lists, tuples and dicts of them, and each `tf.function` with the graphs
+  that were traced of it (one with an input signature is traced now).
 * `restore` makes objects with the same attributes. Their functions run the stored graphs; arguments
   that none of them was traced for raise.
 """
@@ -66,10 +66,10 @@ class Description:
     A graph that has no form in a file is left out, with a warning.
 
     Args:
-        root: a `tf.Module`; None for a model that is its signatures alone.
+        root: a `tf.Module` or an object of Keras; None for a model that is its signatures alone.
     """
 
-    def __init__(self, root: Module | None):
+    def __init__(self, root: object | None):
         from export import objects
 
         self._kinds = objects
@@ -127,7 +127,7 @@ class Description:
         if isinstance(value, (list, tuple, dict)):
             kind = next(k for k in (list, tuple, dict) if isinstance(value, k))
             return kinds.Node(kind.__name__)
-        return kinds.Node("module") if _trackable.children(value) or _functions(value) else None
+        return kinds.Node("module") if _children(value) else None
 
     def _variable(self, owner) -> int:
         """The position of a variable among those of the model."""
@@ -290,18 +290,18 @@ def _subclasses(kind: type) -> Iterator[type]:
         yield from _subclasses(sub)
 
 
-def _functions(value) -> dict[str, Function | ConcreteFunction]:
+def functions_of(value) -> dict[str, Function | ConcreteFunction]:
     """The functions among the attributes of an object, methods included."""
-    if not isinstance(value, Module):
-        return {}
-    found = {}
-    for name in sorted({*dir(type(value)), *vars(value)}):
-        if isinstance(inspect.getattr_static(type(value), name, None), property):
-            continue
-        attribute = getattr(value, name, None)
-        if isinstance(attribute, (Function, ConcreteFunction)):
-            found[name] = attribute
-    return found
+    methods = {n for kind in type(value).__mro__ for n, a in vars(kind).items() if _function(a)}
+    found = {n: _function(getattr(value, n, None)) for n in methods}
+    found |= {n: _function(a) for n, a in getattr(value, "__dict__", {}).items()}
+    return {n: found[n] for n in sorted(found) if found[n] is not None}
+
+
+def _function(attribute) -> Function | ConcreteFunction | None:
+    """The function that an attribute is, or that the class of a layer made a crossing of."""
+    attribute = getattr(attribute, "torchtf_user", attribute)
+    return attribute if isinstance(attribute, (Function, ConcreteFunction)) else None
 
 
 def _children(value) -> dict:
@@ -312,7 +312,7 @@ def _children(value) -> dict:
         return {str(i): v for i, v in enumerate(value) if str(i) in found}
     if isinstance(value, Module):
         found |= {k: v for k, v in vars(value).items() if isinstance(v, (list, dict)) and not v}
-    return found | _functions(value)
+    return found | functions_of(value) if _trackable.has_attributes(value) else found
 
 
 def _traces(function) -> list[ConcreteFunction]:

@@ -20,7 +20,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from torchtf._saved_objects import Asset, Description, Restored, restore, spec_of
+from torchtf._saved_objects import (
+    Asset,
+    Description,
+    Restored,
+    functions_of,
+    restore,
+    spec_of,
+)
 from torchtf.core import dtypes, errors, nest
 from torchtf.core.convert import convert_to_tensor, kernel_name
 from torchtf.core.specs import TensorSpec
@@ -28,7 +35,7 @@ from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type
 from torchtf.core.variable import Variable
 from torchtf.core.wire import field
 from torchtf.function.signature import call_form, flat_misfit
-from torchtf.module import Module
+from torchtf.train import _trackable
 
 ASSETS_DIRECTORY = "assets"
 ASSETS_KEY = "saved_model_assets"
@@ -152,9 +159,9 @@ def save(obj, export_dir: str, signatures=None, options: SaveOptions | None = No
         obj: a Keras model or a `tf.Module`, with its variables, functions and assets.
         export_dir: the folder to write; replaced when everything went well, else as it was.
         signatures: a `tf.function` with an input signature, a concrete function, or a dict of
-            them by signature key. Without it, the only such function among the attributes of
-            `obj`, or the call of a Keras model. The variables and functions of a `tf.Module` are
-            saved in any case, with the graphs that were traced.
+            them by signature key. Without it, the call of a Keras model, or the only such function
+            among the attributes of `obj`. The variables and functions of `obj` and of what it
+            holds are saved in any case, with the graphs that were traced.
         options: `SaveOptions`.
 
     Raises:
@@ -176,16 +183,16 @@ def _export(obj, export_dir, signatures, keep_references=None):
     import export
 
     functions = _functions(obj, signatures)
-    is_module = isinstance(obj, Module)
-    if not functions and not is_module:
+    has_attributes = _trackable.has_attributes(obj)
+    if not functions and not has_attributes:
         raise NotImplementedError(
             f"{obj!r} has no function to export: pass signatures=, for instance "
             "signatures=model.call.get_concrete_function(tf.TensorSpec(...))"
         )
-    description = Description(obj if is_module else None)
+    description = Description(obj if has_attributes else None)
     exported = [signature_of(key, function, description) for key, function in functions.items()]
     assets = []
-    if not is_module and hasattr(obj, "__dict__"):
+    if not has_attributes and hasattr(obj, "__dict__"):
         assets = [v._path for v in vars(obj).values() if isinstance(v, Asset)]
     try:
         return export.export_saved_model(
@@ -278,7 +285,6 @@ def _is_trackable(obj) -> bool:
     """Whether `save` takes an object: with TensorFlow's, modules of PyTorch."""
     from torchtf.function.concrete import ConcreteFunction
     from torchtf.function.polymorphic import Function
-    from torchtf.train import _trackable
 
     if isinstance(obj, (Function, ConcreteFunction, torch.nn.Module)):
         return True
@@ -297,20 +303,19 @@ def _default_function(obj):
     """What is exported when no signature is given."""
     from torchtf.function import concrete, polymorphic
 
+    if _is_keras_model(obj) and obj.built:
+        return keras_function(obj)
     found = []
-    for name in dir(type(obj)) + list(getattr(obj, "__dict__", ())):
-        if isinstance(getattr(type(obj), name, None), property):
-            continue
-        value = getattr(obj, name, None)
+    for name, value in functions_of(obj).items():
         if isinstance(value, polymorphic.Function) and value.input_signature is not None:
             value = value.get_concrete_function()
         if isinstance(value, concrete.ConcreteFunction) and value not in found:
             with contextlib.suppress(ValueError):  # what returns no tensors is no signature
                 _outputs(name, value)
                 found.append(value)
-    if _is_keras_model(obj):
-        return found[0] if len(found) == 1 else keras_function(obj)
-    return found[0] if len(found) == 1 else None
+    if len(found) == 1:
+        return found[0]
+    return keras_function(obj) if _is_keras_model(obj) else None
 
 
 def _is_keras_model(obj) -> bool:

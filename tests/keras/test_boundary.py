@@ -455,3 +455,17 @@ def test_keras_refuses_a_convolution_without_a_result():
     layer.build((None, None, None, 2))
     with pytest.raises(ValueError, match="smaller than the kernel"):
         layer(np.ones((1, 2, 2, 2), np.float32))
+
+
+def test_constructors_that_are_lambdas():
+    def call(self, x):
+        return x * self.by
+
+    def init(self, by=3.0, **kwargs):
+        keras.layers.Layer.__init__(self, **kwargs)
+        self.by = by
+
+    init.__name__ = "<lambda>"  # which is all that tells them apart
+    scaled = type("Scaled", (keras.layers.Layer,), {"__init__": init, "call": call})
+    assert scaled(4.0, name="x").get_config()["by"] == 4.0
+    assert scaled()(tf.constant([1.0])).numpy().tolist() == [3.0]

@@ -215,3 +215,50 @@ def test_an_artifact_becomes_a_tflite_file_and_other_keywords_are_nothing(tmp_pa
     assert list(tf.lite.Interpreter(model_content=content).get_signature_list()) == [
         "serving_default"
     ]
+
+
+class WithFunctions(keras.Model):
+    """Functions as methods, `call` among them, and as attributes, below the model, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(2, kernel_initializer="ones")
+        self.dense.double = tf.function(lambda x: self.dense(x) * 2.0)
+        self.count = tf.Variable(3.0)
+
+    @tf.function
+    def call(self, x):
+        return self.dense(x)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3])])
+    def serve(self, x):
+        return {"y": self(x), "count": self.count}
+
+
+def test_functions_of_a_model_are_saved(tmp_path):
+    import tensorflow
+
+    model = WithFunctions()
+    model(tf.ones((1, 3)))
+    model.dense.double(tf.ones((2, 3)))
+    model.compile("adam", "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    model.shifted = tf.function(lambda x: x + model.count)
+    model.shifted.get_concrete_function(tf.TensorSpec([]))
+    tf.saved_model.save(model, str(tmp_path / "model"))
+    x = np.ones((2, 3), "float32")
+    expected = model(x).numpy()
+    for module in (tf, tensorflow):
+        loaded = module.saved_model.load(str(tmp_path / "model"))
+        x = module.constant(x)
+        assert list(loaded.signatures) == ["serving_default"]
+        signature = loaded.signatures["serving_default"]
+        np.testing.assert_allclose(signature(inputs=x)["output_0"], expected, rtol=1e-6)
+        np.testing.assert_allclose(loaded.serve(x)["y"], expected, rtol=1e-6)
+        np.testing.assert_allclose(loaded.dense.double(x), expected * 2, rtol=1e-6)
+        np.testing.assert_allclose(loaded.call(x[:1]), expected[:1], rtol=1e-6)
+        loaded.count.assign(4.0)
+        assert float(loaded.serve(x)["count"]) == 4.0 and float(loaded.shifted(x[0, 0])) == 5.0
+        with pytest.raises(ValueError, match="Could not find matching concrete function"):
+            loaded.dense.double(x[:1])
+        x = x.numpy()

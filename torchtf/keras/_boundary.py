@@ -96,9 +96,9 @@ def _is_keras(module: str) -> bool:
 
 def _crossing(attribute: Any, cross: Callable[..., Any]) -> Any:
     """What a class defines, for callers of either side."""
+    if hasattr(attribute, "torchtf_raw") or hasattr(attribute, "torchtf_user"):
+        return attribute
     if isinstance(attribute, types.FunctionType):
-        if hasattr(attribute, "torchtf_raw") or hasattr(attribute, "torchtf_user"):
-            return attribute
         return cross(attribute)
     if isinstance(attribute, property):
         return property(
@@ -114,7 +114,7 @@ class _CrossedFunction:
     """A `tf.function` among the methods of a class: called from either side, otherwise itself."""
 
     def __init__(self, function: Any, cross: Callable[..., Any]) -> None:
-        self._function = function
+        self._function = self.torchtf_user = function
         self._cross = cross
         functools.update_wrapper(self, function, updated=())
 
@@ -129,7 +129,7 @@ class _CrossedFunction:
 
 class _BoundFunction:
     def __init__(self, function: Any, cross: Callable[..., Any]) -> None:
-        self._function = function
+        self._function = self.torchtf_user = function
         self._crossing = cross(function)
         functools.update_wrapper(self, function, updated=())
 
@@ -151,6 +151,9 @@ def adopt(cls: type) -> None:
                     crossing = _crossing(vars(cls)[name], cross)
                     if base is Metric and name == "result":
                         crossing = aggregated(crossing)
+                    if name == "__init__" and hasattr(crossing, "torchtf_user"):
+                        # Keras looks at its arguments in a way that stops at wrappers
+                        crossing.__signature__ = inspect.signature(crossing)
                     setattr(cls, name, crossing)
     if issubclass(cls, Layer) and "call" in vars(cls) and "forward" not in vars(cls):
         cls.forward = forward_of(vars(cls)["call"])  # type: ignore[attr-defined]

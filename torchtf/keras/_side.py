@@ -16,7 +16,6 @@ Contract:
 from __future__ import annotations
 
 import functools
-import inspect
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -190,7 +189,4 @@ def into_user(function: Callable[..., Any]) -> Callable[..., Any]:
         return inward(on_user_side(function, args, kwargs))
 
     leave.torchtf_user = function  # type: ignore[attr-defined]
-    if getattr(function, "__name__", "") == "__init__":
-        # Keras looks at the arguments of constructors in a way that stops at wrappers.
-        leave.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return leave

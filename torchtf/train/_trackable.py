@@ -44,7 +44,7 @@ def _is_python_state(value) -> bool:
     )
 
 
-def _has_attributes(value) -> bool:
+def has_attributes(value) -> bool:
     """Whether the attributes of an object are its children."""
     if isinstance(value, Module):
         return True
@@ -74,7 +74,7 @@ def is_trackable(value) -> bool:
         or hasattr(kind, "_serialize_to_tensors")
         or hasattr(kind, "_trackable_children")
         or _is_python_state(value)
-        or _has_attributes(value)
+        or has_attributes(value)
     )
 
 
@@ -88,7 +88,7 @@ def children(value) -> dict[str, object]:
         found = {str(k): v for k, v in value.items()}
     elif isinstance(value, (list, tuple)):
         found = {str(i): v for i, v in enumerate(value)}
-    elif _has_attributes(value):
+    elif has_attributes(value):
         found = {k: v for k, v in vars(value).items() if k not in _TORCH_PRIVATE}
         modules = vars(value).get("_modules") or {}
         found |= {k: v for k, v in modules.items() if k not in _TORCH_PRIVATE}
@@ -109,7 +109,7 @@ def alias(value, name: str):
     Keras 2 numbers a model's layers and calls a kernel what is `_kernel` in Keras 3; exported
     models have lists of their variables.
     """
-    if not _has_attributes(value) or isinstance(value, Module):
+    if not has_attributes(value) or isinstance(value, Module):
         return None
     if numbered := _NUMBERED.fullmatch(name):
         layers = getattr(value, "layers", ())
