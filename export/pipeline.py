@@ -130,7 +130,6 @@ def export_saved_model(
     assets: Sequence[str | os.PathLike] = (),
     objects: Objects | None = None,
     options: Options | None = None,
-    keep_references: list[Reference] | None = None,
 ) -> Report:
     """Writes a SavedModel and verifies it in TensorFlow.
 
@@ -144,7 +143,6 @@ def export_saved_model(
         assets: files to ship in ``assets/``.
         objects: objects with variables and functions that the model holds besides its signatures.
         options: see `Options`.
-        keep_references: a list that gets the inputs and outputs the artifact was verified with.
 
     Raises:
         ExportError: for an operator that cannot be expressed; names it and its layer.
@@ -153,105 +151,176 @@ def export_saved_model(
         ImportError: if the ``export`` extra is not installed.
     """
     options, objects = options or Options(), objects or Objects()
-    signatures = [signatures] if isinstance(signatures, Signature) else list(signatures)
-    if not signatures and not objects.nodes:
-        raise ValueError("there are no signatures to export")
     require_extra()
     with new_directory(folder) as work, tempfile.TemporaryDirectory(prefix="export-") as scratch:
-        client.start()
-        made: dict[tuple, store.Graph] = {}  # a function may be a signature, too
-
-        def write(signature: Signature) -> store.Graph:
-            key = id(signature.module), tuple(i.sizes for i in signature.inputs)
-            if key not in made:
-                with options.progress.step(f"tracing {signature.name!r}"):
-                    program, half = trace(signature)
-                path = Path(scratch, f"{len(made)}.onnx")
-                with options.progress.step(f"ONNX of {signature.name!r}"):
-                    random = write_onnx(program, path, signature)
-                made[key] = store.Graph(program, key[1], path, half, random)
-            return made[key]
-
-        def graphs_of(signature: Signature) -> list[store.Graph]:
-            """The graph of a signature; one for each rank that it takes, if it leaves that open."""
-            cases = signature.ranked()
-            if len(cases) == 1:
-                return [write(signature)]
-            found, refused = [], None
-            for case in cases:
-                try:
-                    found.append(write(case))
-                except (ExportError, NotImplementedError, ValueError) as error:
-                    refused = refused or error  # what fits one rank may mean nothing for another
-            if not found and refused is not None:
-                raise refused
-            return found
-
-        graphs = {id(signature): graphs_of(signature) for signature in signatures}
-        for node in objects.nodes:
-            for function in list(node.traces):
-                try:
-                    graphs[id(function.signature)] = graphs_of(function.signature)
-                except (ExportError, NotImplementedError) as error:
-                    node.traces.remove(function)
-                    objects.leave_out(node.name, error)
-        traced = [function.signature for function in objects.traces()]
-        if objects.left_out and not signatures and not traced:
-            raise objects.left_out[0]
-        requests, wanted = [], []
-        for number, signature in enumerate((*signatures, *traced)):
-            mine = graphs[id(signature)]
-            requests.append(
-                {
-                    "name": signature.name,
-                    "graphs": [{"onnx": str(graph.onnx), "shapes": graph.shapes} for graph in mine],
-                    "inputs": [i.to_json() for i in signature.inputs],
-                    "outputs": signature.outputs,
-                    "weight_names": {f"module.{k}": v for k, v in signature.weight_names.items()},
-                    "state": {f"module.{k}": v for k, v in signature.state.items()},
-                    "updates": list(signature.updates),
-                    "tables": {n: objects.place(table) for n, table in signature.tables.items()},
-                }
-            )
-            samples = options.samples_of(signature.name)
-            checked = options.verify and number < len(signatures)
-            checked = checked and not any(graph.random for graph in mine)
-            if checked and (samples or signature.sampled):
-                for graph in mine[:1] if samples else mine:
-                    case = signature if samples else signature.with_shapes(graph.shapes)
-                    wanted += references(case, samples, graph.half)
-        if any(r.stateful for r in wanted):  # what one signature assigns another one may read
-            for reference in wanted:
-                reference.stateful = True
-        with options.progress.step("SavedModel"):
-            for name in ("assets", "assets.extra"):
-                (work / name).mkdir()
-            values = os.path.join(scratch, "values.npz")
-            held = {f"v{i}": _numpy(v.value) for i, v in enumerate(objects.variables)}
-            write_arrays(values, held | objects.arrays())
-            answer = client.call(
-                "save",
-                signatures=requests[: len(signatures)],
-                folder=str(work),
-                assets=[str(Path(a).resolve()) for a in assets],
-                traces=requests[len(signatures) :],
-                objects=objects.to_json(),
-                values=values,
-            )
+        built = _build(signatures, work, scratch, assets, objects, options)
+        with options.progress.step("the graphs of PyTorch"):
             store.write(
-                work, [(s, graphs[id(s)]) for s in (*signatures, *traced)], answer["weights"],
-                objects, answer["variables"], answer["assets"],
+                work, built.graphs, built.answer["weights"], objects,
+                built.answer["variables"], built.answer["assets"],
             )  # fmt: skip
-        artifact = Artifact("SavedModel", str(folder), 0, answer["operators"])
+        artifact = Artifact("SavedModel", str(folder), 0, built.answer["operators"])
         if options.verify:
             with options.progress.step("verifying the SavedModel"):
                 artifact.checks = _verify(
-                    wanted, _saved_model_runner(work, scratch, options), "the SavedModel", options
-                )
-        if keep_references is not None:
-            keep_references += wanted
+                    built.wanted, _saved_model_runner(work, scratch, options), "the SavedModel",
+                    options,
+                )  # fmt: skip
     artifact.bytes = size_of(folder)
     return Report([artifact], dict(options.progress.seconds))
+
+
+@dataclass
+class Draft:
+    """A SavedModel on the way to a TFLite file.
+
+    Attributes:
+        folder: where it is.
+        description: its signatures (see `describe`).
+        wanted: inputs and outputs to compare the file with, if they are known.
+    """
+
+    folder: str
+    description: dict[str, dict]
+    wanted: list[Reference] | None = None
+
+
+def draft(
+    signatures: Signature | Iterable[Signature],
+    folder: str | os.PathLike,
+    quantization: Quantization,
+    options: Options | None = None,
+) -> Draft:
+    """Writes what TensorFlow's converter needs of signatures to a new folder.
+
+    The float32 file is compared with the source itself; what a quantized one may lose would hide
+    smaller faults, so for that the SavedModel is compared first. See `export_saved_model`.
+    """
+    options = options or Options()
+    require_extra()
+    os.mkdir(folder)
+    with tempfile.TemporaryDirectory(prefix="export-") as scratch:
+        built = _build(signatures, Path(folder), scratch, (), Objects(), options)
+        if options.verify and quantization.optimizations:
+            with options.progress.step("verifying the SavedModel"):
+                run = _saved_model_runner(folder, scratch, options)
+                _verify(built.wanted, run, "the SavedModel", options)
+    description = {
+        signature.name: {
+            "inputs": [i.to_json() for i in signature.inputs],
+            "outputs": [o.to_json() for o in store.output_infos(graphs[0].program, signature)],
+            "random": any(graph.random for graph in graphs),
+            "converted": True,
+        }
+        for signature, graphs in built.graphs
+    }
+    return Draft(str(folder), description, built.wanted)
+
+
+@dataclass
+class _Built:
+    """A SavedModel that TensorFlow wrote: its graphs, inputs and outputs to verify it with, and
+    what TensorFlow told of it.
+    """
+
+    graphs: list[tuple[Signature, list[store.Graph]]]
+    wanted: list[Reference]
+    answer: dict
+
+
+def _build(
+    signatures: Signature | Iterable[Signature],
+    work: Path,
+    scratch: str,
+    assets: Sequence[str | os.PathLike],
+    objects: Objects,
+    options: Options,
+) -> _Built:
+    """Traces signatures and the functions among `objects`, and has TensorFlow write them."""
+    signatures = [signatures] if isinstance(signatures, Signature) else list(signatures)
+    if not signatures and not objects.nodes:
+        raise ValueError("there are no signatures to export")
+    client.start()
+    made: dict[tuple, store.Graph] = {}  # a function may be a signature, too
+
+    def write(signature: Signature) -> store.Graph:
+        key = id(signature.module), tuple(i.sizes for i in signature.inputs)
+        if key not in made:
+            with options.progress.step(f"tracing {signature.name!r}"):
+                program, half = trace(signature)
+            path = Path(scratch, f"{len(made)}.onnx")
+            with options.progress.step(f"ONNX of {signature.name!r}"):
+                random = write_onnx(program, path, signature)
+            made[key] = store.Graph(program, key[1], path, half, random)
+        return made[key]
+
+    def graphs_of(signature: Signature) -> list[store.Graph]:
+        """The graph of a signature; one for each rank that it takes, if it leaves that open."""
+        cases = signature.ranked()
+        if len(cases) == 1:
+            return [write(signature)]
+        found, refused = [], None
+        for case in cases:
+            try:
+                found.append(write(case))
+            except (ExportError, NotImplementedError, ValueError) as error:
+                refused = refused or error  # what fits one rank may mean nothing for another
+        if not found and refused is not None:
+            raise refused
+        return found
+
+    graphs = {id(signature): graphs_of(signature) for signature in signatures}
+    for node in objects.nodes:
+        for function in list(node.traces):
+            try:
+                graphs[id(function.signature)] = graphs_of(function.signature)
+            except (ExportError, NotImplementedError) as error:
+                node.traces.remove(function)
+                objects.leave_out(node.name, error)
+    traced = [function.signature for function in objects.traces()]
+    if objects.left_out and not signatures and not traced:
+        raise objects.left_out[0]
+    requests, wanted = [], []
+    for number, signature in enumerate((*signatures, *traced)):
+        mine = graphs[id(signature)]
+        requests.append(
+            {
+                "name": signature.name,
+                "graphs": [{"onnx": str(graph.onnx), "shapes": graph.shapes} for graph in mine],
+                "inputs": [i.to_json() for i in signature.inputs],
+                "outputs": signature.outputs,
+                "weight_names": {f"module.{k}": v for k, v in signature.weight_names.items()},
+                "state": {f"module.{k}": v for k, v in signature.state.items()},
+                "updates": list(signature.updates),
+                "tables": {n: objects.place(table) for n, table in signature.tables.items()},
+            }
+        )
+        samples = options.samples_of(signature.name)
+        checked = options.verify and number < len(signatures)
+        checked = checked and not any(graph.random for graph in mine)
+        if checked and (samples or signature.sampled):
+            for graph in mine[:1] if samples else mine:
+                case = signature if samples else signature.with_shapes(graph.shapes)
+                wanted += references(case, samples, graph.half)
+    if any(r.stateful for r in wanted):  # what one signature assigns another one may read
+        for reference in wanted:
+            reference.stateful = True
+    with options.progress.step("SavedModel"):
+        for name in ("assets", "assets.extra"):
+            (work / name).mkdir()
+        values = os.path.join(scratch, "values.npz")
+        held = {f"v{i}": _numpy(v.value) for i, v in enumerate(objects.variables)}
+        write_arrays(values, held | objects.arrays())
+        answer = client.call(
+            "save",
+            signatures=requests[: len(signatures)],
+            folder=str(work),
+            assets=[str(Path(a).resolve()) for a in assets],
+            traces=requests[len(signatures) :],
+            objects=objects.to_json(),
+            values=values,
+        )
+    return _Built([(s, graphs[id(s)]) for s in (*signatures, *traced)], wanted, answer)
 
 
 def _verify(
@@ -420,6 +489,19 @@ class Quantization:
         return bool(self.optimizations) and bool(integer)
 
 
+def describe(folder: str | os.PathLike) -> dict[str, dict]:
+    """The signatures of any SavedModel.
+
+    Returns:
+        For each its ``inputs`` and ``outputs`` (name, dtype and shape), whether it is ``random``
+        and so never answers the same, and whether it is ``converted`` where none is named: of those
+        that Keras exports the default one is.
+    """
+    if store.is_own(Path(folder)):
+        return store.describe(Path(folder))
+    return client.call("describe", folder=os.path.abspath(folder))
+
+
 def convert_saved_model(
     folder: str | os.PathLike,
     file: str | os.PathLike,
@@ -429,6 +511,7 @@ def convert_saved_model(
     signatures: Sequence[str] | None = None,
     options: Options | None = None,
     wanted: Sequence[Reference] | None = None,
+    description: dict[str, dict] | None = None,
 ) -> Report:
     """Converts a SavedModel (ours or TensorFlow's) to a TFLite file, and compares the two.
 
@@ -441,6 +524,7 @@ def convert_saved_model(
         options: see `Options`.
         wanted: inputs and outputs to compare with; by default the SavedModel's own on random
             inputs, or on the calibration samples.
+        description: what `describe` tells of the folder, if it was asked already.
 
     Raises:
         ExportError: for an operator that TFLite lacks; names it and its layer.
@@ -459,14 +543,14 @@ def convert_saved_model(
     with new_file(file) as work, tempfile.TemporaryDirectory(prefix="export-") as scratch:
         client.start()
         kind = quantization.kind(bool(calibration))
-        description = client.call("describe", folder=str(folder))
+        description = description or describe(folder)
         unknown = [s for s in signatures or () if s not in description]
         if unknown:
             raise ValueError(
                 f"Invalid signature key '{unknown[0]}' found. Valid keys are "
                 f"'{','.join(sorted(description))}'."
             )
-        chosen = list(signatures or description)
+        chosen = list(signatures or (k for k, d in description.items() if d["converted"]))
         sources = None
         if calibration:
             with options.progress.step("calibration data"):
@@ -476,11 +560,11 @@ def convert_saved_model(
                     if name in calibration
                 ]
         with options.progress.step(f"TFLite ({kind})"):
-            answer = client.call(
+            client.call(
                 "tflite",
                 folder=str(folder),
                 file=str(work),
-                signatures=list(signatures) if signatures else None,
+                signatures=chosen,
                 representative=sources,
                 optimizations=list(quantization.optimizations),
                 supported_ops=list(quantization.supported_ops),
@@ -490,7 +574,6 @@ def convert_saved_model(
                 allow_custom_ops=quantization.allow_custom_ops,
                 settings=dict(quantization.settings),
             )
-        chosen = answer["signatures"]
         if wanted is not None:
             wanted = [reference for reference in wanted if reference.signature in chosen]
         artifact = Artifact(f"TFLite {kind}", str(file), size_of(work))
@@ -637,29 +720,30 @@ def export_tflite(
         )
     signatures = [signatures] if isinstance(signatures, Signature) else list(signatures)
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
-        found: list[Reference] = []
-        folder = os.path.join(scratch, "saved_model")
-        first = export_saved_model(signatures, folder, options=options, keep_references=found)
+        made = draft(signatures, os.path.join(scratch, "saved_model"), quantization, options)
+        wanted = made.wanted
         if calibration and options.verify and not options.samples:
             # a quantized model answers for inputs it was calibrated for
             by_name = {s.name: s for s in signatures}
-            found = [
+            wanted = [
                 r
                 for name, samples in calibration.items()
                 for r in references(by_name[name], list(samples)[:8])
             ]
-        second = convert_saved_model(
-            folder, file, quantization, calibration=calibration, options=options,
-            wanted=found if options.verify else None,
+        return convert_saved_model(
+            made.folder, file, quantization, calibration=calibration, options=options,
+            wanted=wanted if options.verify else None, description=made.description,
         )  # fmt: skip
-    return Report(second.artifacts, {**first.seconds, **second.seconds})
 
 
 __all__ = [
+    "Draft",
     "Options",
     "Quantization",
     "Reference",
     "convert_saved_model",
+    "describe",
+    "draft",
     "export_saved_model",
     "export_tflite",
 ]

@@ -30,7 +30,7 @@ from .objects import TABLE_PARTS, Objects
 from .signature import Signature, TensorInfo, dtype_name
 
 FOLDER = Path("assets.extra", "torch")
-_FORMAT = 4
+_FORMAT = 5
 
 
 @dataclass
@@ -86,7 +86,7 @@ def write(
             entries.append(
                 {"program": files[id(program)], "weights": places, "shapes": graph.shapes}
             )
-            outputs.append(_output_infos(program, signature))
+            outputs.append(output_infos(program, signature))
         manifest.append(
             {
                 "name": signature.name,
@@ -94,6 +94,7 @@ def write(
                 "inputs": [info.to_json() for info in signature.inputs],
                 "outputs": [_in_common(infos).to_json() for infos in zip(*outputs, strict=True)],
                 "updates": list(signature.updates),
+                "random": any(graph.random for graph in graphs),
                 "tables": {n: objects.place(table) for n, table in signature.tables.items()},
             }
         )
@@ -112,7 +113,7 @@ def write(
     (target / "signatures.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-def _output_infos(program: torch.export.ExportedProgram, signature: Signature) -> list[TensorInfo]:
+def output_infos(program: torch.export.ExportedProgram, signature: Signature) -> list[TensorInfo]:
     """Names, dtypes and shapes of the outputs; sizes that depend on the inputs are None."""
     (results,) = next(n for n in program.graph.nodes if n.op == "output").args
     infos = []
@@ -253,6 +254,30 @@ def is_own(folder: str | Path) -> bool:
     return (Path(folder) / FOLDER / "signatures.json").exists()
 
 
+def describe(folder: str | Path) -> dict[str, dict]:
+    """The signatures of a SavedModel that this package wrote; see `pipeline.describe`."""
+    manifest = _manifest(Path(folder))
+    objects, entries = manifest["objects"]["nodes"], manifest["signatures"]
+    endpoints = len(entries) > 1 and bool(objects) and "serve" in objects[0]["children"]
+    return {
+        entry["name"]: {
+            **{part: entry[part] for part in ("inputs", "outputs", "random")},
+            "converted": not endpoints or entry["name"] == "serving_default",
+        }
+        for entry in entries
+    }
+
+
+def _manifest(folder: Path) -> dict:
+    if not is_own(folder):
+        raise OSError(f"{str(folder)!r} was not written by this package")
+    content = (folder / FOLDER / "signatures.json").read_text(encoding="utf-8")
+    manifest = json.loads(content)
+    if manifest["format"] != _FORMAT:
+        raise ValueError(f"{str(folder)!r} was written by another version of this package")
+    return manifest
+
+
 def load(folder: str | Path) -> dict[str, LoadedSignature]:
     """The signatures of a SavedModel that this package wrote, without TensorFlow.
 
@@ -272,11 +297,7 @@ def read(folder: str | Path) -> Loaded:
     """
     folder = Path(folder)
     source = folder / FOLDER
-    if not is_own(folder):
-        raise OSError(f"{str(folder)!r} was not written by this package")
-    manifest = json.loads((source / "signatures.json").read_text(encoding="utf-8"))
-    if manifest["format"] != _FORMAT:
-        raise ValueError(f"{str(folder)!r} was written by another version of this package")
+    manifest = _manifest(folder)
     checkpoint = BundleReader(str(folder / "variables" / "variables"))
     kept = read_arrays(source / "weights.npz")
     values = [

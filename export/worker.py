@@ -7,6 +7,7 @@ does, or when `IDLE` seconds pass without a request.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -39,8 +40,9 @@ def main() -> None:
     """Answers requests until the input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    from .backend import execute  # noqa: F401  loads TensorFlow before the first request
+    from .backend import lite, saved_model  # noqa: F401  load TensorFlow before the first request
 
+    gc.freeze()  # TensorFlow's converter collects garbage: not among the objects of all modules
     while select.select([sys.stdin], [], [], IDLE)[0]:
         line = sys.stdin.readline()
         if not line:

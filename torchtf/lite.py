@@ -117,8 +117,8 @@ class TFLiteConverter:
         allow_custom_ops: lets operators pass that TFLite does not know.
     """
 
-    def __init__(self, source: Callable[[str], tuple[str, list | None]], signature_keys=None):
-        self._source = source  # scratch folder -> (SavedModel, references or None)
+    def __init__(self, source: Callable[[str, Any], Any], signature_keys=None):
+        self._source = source  # scratch folder, quantization -> `export.pipeline.Draft`
         self._signature_keys = list(signature_keys) if signature_keys else None
         self.optimizations: Iterable[Optimize] = set()
         self.representative_dataset: Any = None
@@ -163,7 +163,13 @@ class TFLiteConverter:
                 f"{os.fspath(saved_model_dir)} has one MetaGraph with tags ['serve']. You may omit "
                 "the argument, pass 'None', or pass matching tags."
             )
-        return cls(lambda scratch: (folder, None), signature_keys)
+
+        def source(scratch: str, quantization):
+            from export import pipeline
+
+            return pipeline.Draft(folder, pipeline.describe(folder))
+
+        return cls(source, signature_keys)
 
     @classmethod
     def from_keras_model(cls, model) -> TFLiteConverter:
@@ -176,7 +182,7 @@ class TFLiteConverter:
 
         if not saved_model._is_keras_model(model):
             raise ValueError(f"from_keras_model takes a Keras model, got {type(model).__name__}")
-        return cls(lambda scratch: _saved(scratch, saved_model.keras_function(model, named=True)))
+        return cls(lambda *to: _saved(saved_model.keras_function(model, named=True), *to))
 
     @classmethod
     def from_concrete_functions(cls, funcs: Sequence, trackable_obj=None) -> TFLiteConverter:
@@ -204,7 +210,7 @@ class TFLiteConverter:
         signatures: Any = funcs[0]
         if len(funcs) > 1:
             signatures = {_unique(f.name, funcs[:i]): f for i, f in enumerate(funcs)}
-        return cls(lambda scratch: _saved(scratch, signatures))
+        return cls(lambda *to: _saved(signatures, *to))
 
     def convert(self) -> bytes:
         """The TFLite file.
@@ -222,25 +228,29 @@ class TFLiteConverter:
         quantization = self._quantization()
         require_extra()
         with tempfile.TemporaryDirectory(prefix="tflite-") as scratch:
-            folder, found = self._source(scratch)
-            calibration = (
-                self._calibration(folder) if self.representative_dataset is not None else None
-            )
+            made = self._source(scratch, quantization)
+            calibration = None
+            if self.representative_dataset is not None:
+                calibration = self._calibration(made.description)
             file = Path(scratch, "model.tflite")
-            wanted = found if not calibration else None
+            wanted = made.wanted if not calibration else None
             arguments: dict[str, Any] = {
                 "calibration": calibration,
                 "signatures": self._signature_keys,
+                "description": made.description,
             }
             try:
-                pipeline.convert_saved_model(folder, file, quantization, wanted=wanted, **arguments)
+                pipeline.convert_saved_model(
+                    made.folder, file, quantization, wanted=wanted, **arguments
+                )
             except export.VerificationError as error:
                 if not quantization.optimizations:
                     raise
                 # TensorFlow leaves it to the user what a quantization may cost
                 warnings.warn(str(error), stacklevel=2)
+                unverified = pipeline.Options(verify=False)
                 pipeline.convert_saved_model(
-                    folder, file, quantization, options=pipeline.Options(verify=False), **arguments
+                    made.folder, file, quantization, options=unverified, **arguments
                 )
             return file.read_bytes()
 
@@ -296,21 +306,15 @@ class TFLiteConverter:
             settings,
         )
 
-    def _calibration(self, folder: str) -> dict[str, list[dict[str, np.ndarray]]]:
+    def _calibration(self, description: dict) -> dict[str, list[dict[str, np.ndarray]]]:
         """The samples of the representative dataset, by signature and input name."""
-        from torchtf import saved_model
-
         generate = getattr(self.representative_dataset, "input_gen", self.representative_dataset)
         if not callable(generate):
             raise TypeError(
                 "representative_dataset must be a function that yields samples, or a "
                 f"tf.lite.RepresentativeDataset, got {type(generate).__name__}"
             )
-        loaded = saved_model.load(folder)
-        signatures = loaded.signatures
-        keys = self._signature_keys or list(signatures)
-        if self._signature_keys is None and hasattr(loaded, "serve") and len(keys) > 1:
-            keys = [saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY]  # the others of Keras' export
+        keys = self._signature_keys or [k for k, d in description.items() if d["converted"]]
         samples: dict[str, list[dict[str, np.ndarray]]] = {}
         for item in generate():
             key = keys[0]
@@ -321,9 +325,9 @@ class TFLiteConverter:
                     f"the model has the signatures {keys}: representative_dataset must yield "
                     "(signature key, {input name: array})"
                 )
-            if key not in signatures:
+            if key not in description:
                 raise ValueError(f"representative_dataset: there is no signature {key!r}")
-            names = list(signatures[key].structured_input_signature[1])
+            names = [info["name"] for info in description[key]["inputs"]]
             if isinstance(item, list):
                 if len(item) != len(names):
                     raise ValueError(
@@ -353,13 +357,13 @@ _INTEGER_OPS = {
 }
 
 
-def _saved(scratch: str, signatures) -> tuple[str, list]:
-    """Writes a temporary SavedModel of signatures alone: its folder, what it was verified with."""
+def _saved(signatures, scratch: str, quantization):
+    """The `export.pipeline.Draft` of signatures."""
+    from export import pipeline
     from torchtf import saved_model
 
-    folder, found = os.path.join(scratch, "saved_model"), []
-    saved_model._export(None, folder, signatures, keep_references=found)
-    return folder, found
+    folder = os.path.join(scratch, "saved_model")
+    return pipeline.draft(saved_model.exported(signatures), folder, quantization)
 
 
 def _unique(name: str, before: Sequence) -> str:

@@ -179,28 +179,32 @@ def save(obj, export_dir: str, signatures=None, options: SaveOptions | None = No
     _export(obj, export_dir, signatures)
 
 
-def _export(obj, export_dir, signatures, keep_references=None):
+def exported(signatures, obj=None, description: Description | None = None) -> list:
+    """The `export.Signature`s of what `save` takes as `signatures`."""
+    functions = _functions(obj, signatures)
+    return [signature_of(key, function, description) for key, function in functions.items()]
+
+
+def _export(obj, export_dir, signatures):
     import export
 
-    functions = _functions(obj, signatures)
     has_attributes = _trackable.has_attributes(obj)
+    description = Description(obj if has_attributes else None)
+    functions = exported(signatures, obj, description)
     if not functions and not has_attributes:
         raise NotImplementedError(
             f"{obj!r} has no function to export: pass signatures=, for instance "
             "signatures=model.call.get_concrete_function(tf.TensorSpec(...))"
         )
-    description = Description(obj if has_attributes else None)
-    exported = [signature_of(key, function, description) for key, function in functions.items()]
     assets = []
     if not has_attributes and hasattr(obj, "__dict__"):
         assets = [v._path for v in vars(obj).values() if isinstance(v, Asset)]
     try:
         return export.export_saved_model(
-            exported,
+            functions,
             os.fspath(export_dir),
             assets=assets,
             objects=description.objects,
-            keep_references=keep_references,
         )
     except OSError as error:
         raise _file_error(error) from error
@@ -479,9 +483,9 @@ def load(export_dir: str, tags=None, options: LoadOptions | None = None):
         root, graphs = restore(loaded)
         signatures = {k: _own(loaded.signatures[k], graph) for k, graph in graphs.items()}
     else:
-        from export import client
+        from export import pipeline
 
-        description = client.call("describe", folder=os.path.abspath(folder))
+        description = pipeline.describe(folder)
         root = Restored()
         signatures = {key: _foreign(folder, key, entry) for key, entry in description.items()}
     root.signatures = _SignatureMap(signatures)

@@ -21,7 +21,7 @@ from .operators.recurrent import COLLECTED
 def convert(
     folder: str,
     file: str,
-    signatures: list[str] | None = None,
+    signatures: list[str],
     optimizations: Sequence[str] = (),
     supported_ops: Sequence[str] = (),
     supported_types: Sequence[str] = (),
@@ -30,10 +30,8 @@ def convert(
     representative: list[dict] | None = None,
     allow_custom_ops: bool = False,
     settings: dict | None = None,
-) -> dict:
-    """Converts a SavedModel and writes the file; returns the signatures in it.
-
-    Without `signatures` these are all, but of those that Keras exports the default one alone.
+) -> None:
+    """Converts signatures of a SavedModel and writes the file.
 
     `representative` lists files of samples, each ``{"signature", "path", "names"}`` with arrays
     ``<sample>/<input>``. `settings` are further attributes of `tf.lite.TFLiteConverter`.
@@ -49,7 +47,7 @@ def convert(
             "a recurrent layer over more than 128 or a free number of steps cannot have integer "
             "activations where the batch size is free: declare the batch size"
         )
-    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=signatures or None)
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=signatures)
     converter.optimizations = [tf.lite.Optimize[name] for name in optimizations]
     if supported_ops:
         converter.target_spec.supported_ops = [tf.lite.OpsSet[name] for name in supported_ops]
@@ -67,7 +65,6 @@ def convert(
         raise ExportError(_message(str(error))) from error
     with open(file, "wb") as f:
         f.write(content)
-    return {"signatures": list(converter._saved_model_exported_names)}
 
 
 def analyze(file: str, by_name: bool, gpu_compatibility: bool, settings: dict) -> str:

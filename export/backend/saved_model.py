@@ -177,15 +177,16 @@ def _histogram(function) -> Counter:
 
 
 def describe(folder: str) -> dict:
-    """The signatures of any SavedModel: inputs and outputs with dtypes and shapes, and whether they
-    draw random numbers.
-    """
+    """The signatures of any SavedModel; see `pipeline.describe`."""
     model = tf.saved_model.load(folder)
+    endpoints = hasattr(model, "serve") and not hasattr(model, "_default_save_signature")
+    only = "serving_default" if endpoints and len(model.signatures) > 1 else None
     return {
         name: {
             "inputs": [_spec(k, s) for k, s in function.structured_input_signature[1].items()],
             "outputs": [_spec(k, s) for k, s in function.structured_outputs.items()],
             "random": not _FREE_DRAWS.isdisjoint(_histogram(function)),
+            "converted": only in (None, name),
         }
         for name, function in model.signatures.items()
     }
