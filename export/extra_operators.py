@@ -25,7 +25,7 @@ def translations() -> dict[Any, Callable]:
     """What `torch.onnx.export` writes for each of these operators, by overload."""
     import torch  # the importer, which wants the domain, lives without
     from onnx.defs import OpSchema
-    from onnxscript import INT64, opset18
+    from onnxscript import INT64, opset18, opset23
     from onnxscript.values import Op, Opset
 
     aten, domain = torch.ops.aten, Opset(DOMAIN, 1)
@@ -127,6 +127,18 @@ def translations() -> dict[Any, Callable]:
         results = Op(domain, "HostCall", schema)(*inputs, text=text)
         return list(results) if len(kinds) > 1 else [results]
 
+    def attention(query, key, value, dropout_p=0.0, is_causal=False, attn_mask=None, scale=None):
+        """One node; how torch's kernels for it differ is a matter of torch."""
+        found, *_ = opset23.Attention(
+            query, key, value, attn_mask, is_causal=int(is_causal), scale=scale
+        )
+        return found, opset23.Constant(value_float=0.0)  # a result for its gradient
+
+    def index_select(self, dim: int, index):
+        """Rows by indices of any integer type: PyTorch's own translation widens them."""
+        rows: Any = opset18.Constant(value_ints=[-1])
+        return opset18.Gather(self, opset18.Reshape(index, rows), axis=dim) if self.shape else self
+
     ours = torch.ops.torchtf  # each is known where something that needs it was used
     own = {
         getattr(ours, name).default: function
@@ -140,7 +152,9 @@ def translations() -> dict[Any, Callable]:
         aten.erfinv.default: unary("Erfinv"),
         aten.lgamma.default: unary("Lgamma"),
         aten._linalg_det.default: factor("Det", 3),
+        aten._scaled_dot_product_flash_attention_for_cpu.default: attention,
         aten.linalg_cholesky_ex.default: factor("Cholesky", 2),
+        aten.index_select.default: index_select,
         aten.linalg_inv_ex.default: factor("Inverse", 2),
         aten.searchsorted.Tensor: searchsorted,
         aten.repeat_interleave.Tensor: repeat_interleave,

@@ -25,8 +25,10 @@ def lower(program: torch.export.ExportedProgram) -> None:
             _average_to_mean(node)
             _any_sort(node)
             _size_as_tensor(node)
+            _indices_as_given(node)
             if node.target is _aten._linalg_check_errors.default:
                 graph.erase_node(node)  # TensorFlow's kernels fail by themselves
+    graph.eliminate_dead_code()
     graph.lint()
     program.graph_module.recompile()
 
@@ -101,6 +103,52 @@ def _size_as_tensor(node: torch.fx.Node) -> None:
     with value.fake_mode:
         divisor.meta["val"] = torch.empty((), dtype=value.dtype)
     node.target, node.args = _aten.remainder.Tensor, (node.args[0], divisor)
+
+
+def _indices_as_given(node: torch.fx.Node) -> None:
+    """Rows picked by int32 indices that were widened for torch's sake, without that."""
+    place = {_aten.index_select.default: 2, _aten.embedding.default: 1}.get(cast(Any, node.target))
+    narrow = None if place is None else _narrow(cast(torch.fx.Node, node.args[place]))
+    if place is not None and narrow is not None:
+        node.update_arg(place, narrow)
+
+
+def _narrow(node: torch.fx.Node) -> torch.fx.Node | None:
+    """The int32 indices that an int64 node holds; None if they may be others."""
+    value = node.meta["val"]
+    if node.op != "call_function" or value.dtype != torch.int64:
+        return None
+    if node.target in (_aten._to_copy.default, _aten.to.dtype):
+        source = cast(torch.fx.Node, node.args[0])
+        return source if source.meta["val"].dtype == torch.int32 else None
+    if node.target in (_aten.view.default, _aten.reshape.default):
+        found = _narrow(cast(torch.fx.Node, node.args[0]))
+        return found and _with_arguments(node, (found, node.args[1]))
+    if node.target is _aten.where.self:  # negative ones count from the end
+        test, below, given = cast(Any, node.args)
+        if (test.target, test.args[1:]) != (_aten.lt.Scalar, (0,)) or test.args[0] is not given:
+            return None
+        size = below.args[1] if below.target is _aten.add.Tensor else None
+        if not isinstance(size, int) or not 0 <= size < 2**31 or below.args[0] is not given:
+            return None
+        found = _narrow(given)  # where the sum is taken it is below the size
+        if found is None:
+            return None
+        negative, moved = _with_arguments(test, (found, 0)), _with_arguments(below, (found, size))
+        return _with_arguments(node, (negative, moved, found))
+    return None
+
+
+def _with_arguments(node: torch.fx.Node, arguments: tuple) -> torch.fx.Node:
+    """A copy of a node on int32 tensors."""
+    value = node.meta["val"]
+    with node.graph.inserting_before(node):
+        made = node.graph.call_function(cast(Any, node.target), arguments, dict(node.kwargs))
+    made.meta = dict(node.meta)
+    if value.dtype == torch.int64:
+        with value.fake_mode:
+            made.meta["val"] = value.to(torch.int32)
+    return made
 
 
 @contextlib.contextmanager

@@ -58,16 +58,15 @@ def keras_signature(name: str):
 def row(name: str) -> tuple[str, ...]:
     """Name, errors of SavedModel and TFLite file, operators, TRANSPOSE among them, and seconds."""
     import export
+    from export.pipeline import references
 
     signature = keras_signature(name) if name in KERAS else torchvision_signature(name)
     start, options = time.perf_counter(), export.Options(quiet=True)
-    found: list = []
+    wanted = references(signature)
     with tempfile.TemporaryDirectory() as scratch:
         folder, file = Path(scratch, "model"), Path(scratch, "model.tflite")
-        (model,) = export.export_saved_model(
-            signature, folder, options=options, keep_references=found
-        ).artifacts
-        (lite,) = export.convert_saved_model(folder, file, options=options, wanted=found).artifacts
+        (model,) = export.export_saved_model(signature, folder, options=options).artifacts
+        (lite,) = export.convert_saved_model(folder, file, options=options, wanted=wanted).artifacts
     operators = lite.operators["serving_default"]
     source = "Keras" if name in KERAS else "torchvision"
     return (

@@ -11,6 +11,7 @@ borders only.
 Contract:
 
 * `Value.order[p]` is the logical axis that lies at physical position ``p``;
+* a `Reshaped` is not computed before an operator needs it;
 * a `Constant` holds a NumPy array, is transposed for nothing, and becomes a variable or a
   ``Const`` node when an operator uses it;
 * `Sizes` is a scalar or vector of sizes some of which are known: shape arithmetic stays
@@ -99,6 +100,98 @@ class Value:
         """An elementwise function of one tensor."""
         return Value(function(self.physical), self.order, **flags)
 
+    @property
+    def in_order(self) -> bool:
+        """Whether its elements lie as in the logical order: at most axes of size 1 are moved."""
+        shape = self.shape
+        moved = [axis for axis in self.order if shape[axis] != 1]
+        return moved == sorted(moved)
+
+    @property
+    def source(self) -> Value:
+        """The value whose elements these are, in the same places in memory."""
+        return self
+
+    def sizes(self) -> list:
+        """The logical sizes: -1 for one that is not known, scalar tensors for several."""
+        shape = self.shape
+        if sum(s is None for s in shape) == 1:
+            return [-1 if s is None else s for s in shape]
+        return [self.size(axis) for axis in range(self.rank)]
+
+
+class Reshaped(Value):
+    """A value in another shape, computed where it is needed.
+
+    Until then a further shape is one of its source, and a product over the last axis can do with
+    the source.
+    """
+
+    __slots__ = ("_graph", "_made", "_sizes", "_source")
+
+    def __init__(self, source: Value, sizes: Sequence, order: Sequence[int] | None = None):
+        self._source = source
+        self._sizes = list(sizes)  # physical
+        unknown = [i for i, s in enumerate(self._sizes) if not is_known(s) or s == -1]
+        elements = [s for s in source.shape if s is not None]
+        if len(unknown) == 1 and len(elements) == source.rank:
+            rest = math.prod(s for i, s in enumerate(self._sizes) if i not in unknown)
+            self._sizes[unknown[0]] = math.prod(elements) // rest if rest else -1
+        self.order = identity(len(self._sizes)) if order is None else tuple(order)
+        self.nonnegative = source.nonnegative
+        self.unpadded = None
+        self._made = None
+        self._graph = tf.compat.v1.get_default_graph()
+
+    @property
+    def source(self) -> Value:
+        return self._source
+
+    @property
+    def physical(self):
+        made = self._made
+        if made is None:
+            made = tf.reshape(self._source.physical, reshape_operand(self._sizes))
+            if tf.compat.v1.get_default_graph() is self._graph:  # a branch keeps it to itself
+                self._made = made
+        return made
+
+    @property
+    def dtype(self) -> tf.DType:
+        return self._source.dtype
+
+    @property
+    def shape(self) -> list[int | None]:
+        known = [s if is_known(s) and s != -1 else None for s in self._sizes]
+        return [known[self.order.index(axis)] for axis in range(self.rank)]
+
+    def size(self, axis: int):
+        given = self._sizes[self.position(axis)]
+        return super().size(axis) if is_known(given) else tf.cast(given, tf.int32)
+
+    def sizes(self) -> list:
+        return [self._sizes[self.order.index(axis)] for axis in range(self.rank)]
+
+    def transposed(self, permutation: Sequence[int]) -> Value:
+        renamed = [permutation.index(axis) for axis in self.order]
+        return Reshaped(self._source, self._sizes, renamed)
+
+
+def reshaped(value: Value, sizes: Sequence) -> Value | None:
+    """`value`, whose elements lie in order, in another logical shape; None if they do not.
+
+    `sizes` holds ints, of which one may be -1, and scalar tensors.
+    """
+    if isinstance(value, (Constant, Sizes)) or not value.in_order:
+        return None
+    source = value.source
+    shape = source.shape
+    open_sizes = [s is None for s in shape]
+    known = [s if is_known(s) and s != -1 else None for s in sizes]
+    if shape == known and sum(open_sizes) <= 1 and source.order == identity(source.rank):
+        return source  # the elements are as many, so an unknown size is the same, too
+    return Reshaped(source, sizes)
+
 
 class Constant(Value):
     """A NumPy array; `name` says which parameter of the source model it is, if it is one."""
@@ -133,6 +226,11 @@ class Constant(Value):
         order = identity(self.rank) if order is None else tuple(order)
         permutation = tuple(self.order.index(axis) for axis in order)
         return self.lift(self.array.transpose(permutation), self.name, permutation)
+
+    def reshaped(self, sizes: Sequence[int]) -> Constant:
+        """The array in another logical shape."""
+        name = self.name if self.order == identity(self.rank) else None
+        return Constant(self.numpy().reshape(sizes), self.lift, name)
 
     def transposed(self, permutation) -> Constant:
         renamed = [list(permutation).index(axis) for axis in self.order]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..values import Constant, Value, shape_operand
+from ..values import Constant, Value, reshaped, shape_operand
 from .registry import operator
 
 
@@ -33,8 +33,14 @@ def gather(node, x, indices):
         kept = [a for a in x.order if a != axis]
         return Value(tensor[tuple(cut)], [a - (a > axis) for a in kept], nonnegative=x.nonnegative)
     # a table of embeddings is looked up with indices that count from the start
-    table = isinstance(x, Constant) and not isinstance(indices, Constant)
-    picked = tf.cast(indices.tensor(), tf.int32) if table else _nonnegative(indices, x.size(axis))
+    if isinstance(x, Constant) and not isinstance(indices, Constant):
+        given = indices.source if axis == 0 and indices.in_order else indices
+        rows = Value(tf.gather(x.tensor(), tf.cast(given.tensor(), tf.int32), axis=axis))
+        found = None
+        if given is not indices:
+            found = reshaped(rows, [*indices.sizes(), *x.shape[1:]])
+        return found or rows
+    picked = _nonnegative(indices, x.size(axis))
     return Value(tf.gather(x.tensor(), picked, axis=axis))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import tensorflow as tf
 
-from ..values import Constant, Value, elementwise, identity
+from ..values import Constant, Value, elementwise, identity, reshaped
 from .registry import operator
 
 
@@ -18,9 +19,26 @@ def matmul(a: Value, b: Value) -> Value:
         product = tf.matmul(left, right)
         product = tf.squeeze(product, -1) if b.rank == 1 else product
         return Value(tf.squeeze(product, -1 if b.rank == 1 else -2) if a.rank == 1 else product)
+    if isinstance(b, Constant) and a.rank >= b.rank:
+        *several, height, width = b.numpy().shape
+        if math.prod(several) == 1:
+            return _by_matrix(a, b.reshaped([height, width]) if several else b)
     left, transpose_a = _operand(a)
     right, transpose_b = _operand(b)
     return Value(tf.matmul(left, right, transpose_a=transpose_a, transpose_b=transpose_b))
+
+
+def _by_matrix(a: Value, matrix: Constant) -> Value:
+    """A product with one matrix, over the last axis of what `a` is a reshape of."""
+    rows = a.source
+    if not a.in_order or rows.rank < 2 or rows.shape[-1] != a.shape[-1]:
+        rows = a
+    product = Value(tf.matmul(rows.tensor(), matrix.tensor()))
+    if rows is a:
+        return product
+    found = reshaped(product, [*a.sizes()[:-1], matrix.shape[-1]])
+    assert found is not None  # the elements of a product lie in order
+    return found
 
 
 def _operand(value: Value):

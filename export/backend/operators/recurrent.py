@@ -169,10 +169,10 @@ def _loop(cell, inputs, states, w, r, b, lengths=None, collect: bool = True):
 
     Where `collect` is False, there is None for the outputs.
     """
-    projected = tf.transpose(tf.matmul(inputs, w), [1, 0, 2])
+    projected = tf.matmul(inputs, w)
 
     def step(t, states):
-        new = cell(projected[t], states, r, b)
+        new = cell(tf.gather(projected, t, axis=1), states, r, b)
         if lengths is None:
             return new[0], new
         alive = (t < tf.cast(lengths, tf.int32))[:, None]
@@ -180,7 +180,7 @@ def _loop(cell, inputs, states, w, r, b, lengths=None, collect: bool = True):
         return shown, [tf.where(alive, n, o) for n, o in zip(new, states, strict=True)]
 
     count, hidden = inputs.shape[1], states[0].shape[-1]
-    steps = tf.shape(projected)[0] if count is None else count
+    steps = tf.shape(projected)[1] if count is None else count
     kept, keep, sequence_of = _collector(states[0], inputs.shape[0], count, steps)
 
     def body(t, kept, *states):

@@ -16,6 +16,7 @@ from ..values import (
     is_known,
     regrouped,
     reshape_operand,
+    reshaped,
     shape_operand,
 )
 from .registry import operator, size_rule
@@ -66,12 +67,12 @@ def reshape(node, x, target):
 
 def _reshape(x: Value, sizes: list) -> Value:
     if isinstance(x, Constant) and all(is_known(e) for e in sizes):
-        return Constant(
-            x.numpy().reshape(sizes), x.lift, x.name if x.order == tuple(range(x.rank)) else None
-        )
-    grouped = None if isinstance(x, (Constant, Sizes)) else regrouped(x, sizes)
-    if grouped is not None:
-        return grouped
+        return x.reshaped(sizes)
+    found = reshaped(x, sizes)
+    if found is None and not isinstance(x, (Constant, Sizes)):
+        found = regrouped(x, sizes)
+    if found is not None:
+        return found
     return Value(tf.reshape(x.tensor(), reshape_operand(sizes)), nonnegative=x.nonnegative)
 
 
@@ -93,6 +94,10 @@ def squeeze(node, x, axes=None):
     if axes is None:
         axes = [i for i, s in enumerate(x.shape) if s == 1]
     axes = {axis % x.rank for axis in axes}
+    if x.shape.count(None) <= 1:
+        found = reshaped(x, [s for axis, s in enumerate(x.sizes()) if axis not in axes])
+        if found is not None:
+            return found
     kept = [axis for axis in x.order if axis not in axes]
     tensor = tf.squeeze(x.tensor(x.order), [x.position(axis) for axis in axes])
     return Value(
@@ -105,6 +110,11 @@ def unsqueeze(node, x, axes=None):
     axes = axes_of(node, axes)
     rank = x.rank + len(axes)
     axes = {axis % rank for axis in axes}
+    if x.shape.count(None) <= 1:
+        supply = iter(x.sizes())
+        found = reshaped(x, [1 if axis in axes else next(supply) for axis in range(rank)])
+        if found is not None:
+            return found
     old = [
         axis for axis in range(rank) if axis not in axes
     ]  # logical output axis of each input axis
