@@ -75,6 +75,8 @@ LARGE = {
     "reduce_sum": ("tf.reduce_sum(x)", "x.sum()"),
     "reduce_sum rows": ("tf.reduce_sum(x, 1)", "x.sum(1)"),
     "reduce_sum columns": ("tf.reduce_sum(x, 0)", "x.sum(0)"),
+    "reduce_sum axes": ("tf.reduce_sum(image, [1, 2])", "image.sum((1, 2))"),
+    "reduce_max axes": ("tf.reduce_max(image, [0, 3])", "image.amax((0, 3))"),
     "reduce_max": ("tf.reduce_max(x, 1)", "x.amax(1)"),
     "reduce_std": ("tf.math.reduce_std(x)", "x.std(correction=0)"),
     "reduce_logsumexp": ("tf.reduce_logsumexp(x, 1)", "x.logsumexp(1)"),
@@ -108,6 +110,7 @@ LARGE = {
     "roll": ("tf.roll(x, 3, 1)", "x.roll(3, 1)"),
     "broadcast_to": ("tf.broadcast_to(rowf, [1000, 1000]) + x", "rowf + x"),
     "matmul": ("tf.matmul(x, y)", "x @ y"),
+    "batch matmul": ("tf.matmul(batch, batch)", "batch @ batch"),
     "matvec": ("tf.linalg.matvec(x, rowf)", "x @ rowf"),
     "einsum": ("tf.einsum('ij,kj->ik', x, y)", "torch.einsum('ij,kj->ik', x, y)"),
     "softmax": ("tf.nn.softmax(x)", "x.softmax(-1)"),
@@ -121,6 +124,10 @@ LARGE = {
     "bias_add": ("tf.nn.bias_add(x, rowf)", "x + rowf"),
     "cross entropy": ("tf.nn.sparse_softmax_cross_entropy_with_logits(rows, x)", None),
     "sigmoid cross entropy": ("tf.nn.sigmoid_cross_entropy_with_logits(p, x)", None),
+    "layer norm": (
+        "tf.nn.batch_normalization(x, *tf.nn.moments(x, [1], keepdims=True), rowf, rowf, 1e-5)",
+        "torch.nn.functional.layer_norm(x, [1000], rowf, rowf)",
+    ),
     "moments": ("tf.nn.moments(x, [0])", "torch.var_mean(x, 0)"),
     "conv2d": ("tf.nn.conv2d(image, filters, 1, 'SAME')", None),
     "conv2d stride": ("tf.nn.conv2d(image, filters, 2, 'SAME')", None),
@@ -175,7 +182,7 @@ def inputs(engine: str) -> dict:
         "filters": normal(3, 3, 64, 64), "depth": normal(3, 3, 64, 1),
         "z": (normal(1000, 1000) + 1j * normal(1000, 1000)).astype("complex64"),
         "square": square, "spd": square @ square.T + 300 * np.eye(300, dtype="float32"),
-        "ordered": np.sort(normal(1000)),
+        "ordered": np.sort(normal(1000)), "batch": normal(64, 128, 128),
     }  # fmt: skip
     if engine == "torch":
         torch = importlib.import_module("torch")

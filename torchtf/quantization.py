@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor, to_axis
 from torchtf.core.op import op
-from torchtf.core.tensor import Tensor
+from torchtf.core.tensor import Tensor, is_large
 
 
 def _invalid(message):
@@ -35,6 +36,26 @@ def _nudged(low, high, bits, narrow):
     return (first - zero) * scale, (last - zero) * scale, scale
 
 
+_CHUNK = 65536  # elements that stay in the processor's cache
+
+
+def _on_grid(inputs, start, end, scale, per_scale):
+    """Many elements rounded to the grid, part by part: seven passes over what is in the cache."""
+    start, end, scale, per_scale = (v.numpy() for v in (start, end, scale, per_scale))
+    result = torch.empty(inputs.shape)
+    values, places = inputs.contiguous().view(-1).numpy(), result.view(-1).numpy()
+    for first in range(0, values.size, _CHUNK):
+        part = places[first : first + _CHUNK]
+        np.clip(values[first : first + _CHUNK], start, end, out=part)
+        part -= start
+        part *= per_scale
+        part += 0.5
+        np.floor(part, out=part)
+        part *= scale
+        part += start
+    return result
+
+
 class _FakeQuantize(torch.autograd.Function):
     """Rounding to the grid; the gradient passes where the input lies within the range.
 
@@ -48,6 +69,8 @@ class _FakeQuantize(torch.autograd.Function):
         start, end, scale = _nudged(low, high, bits, narrow)
         empty = (low == 0) & (high == 0)  # whose start is NaN: 0 over 0
         start, per_scale = torch.where(empty, 0, start), torch.where(empty, 0, 1 / scale)
+        if low.dim() == 0 and is_large(inputs, low, high):
+            return _on_grid(inputs, start, end, scale, per_scale)
         grid = torch.minimum(torch.maximum(inputs, start), end).sub_(start)
         return grid.mul_(per_scale).add_(0.5).floor_().mul_(scale).add_(start)
 

@@ -587,6 +587,35 @@ def test_sizes_in_arrays(case):
     case.check()
 
 
+_AS_FLOATS = {
+    "reshape(m, {})": [3, 2], "zeros({})": [2, 3], "ones({})": [2], "fill({}, 1.)": [2, 2],
+    "broadcast_to(1, {})": [2, 3], "tile(m, {})": [1, 2], "transpose(m, {})": [1, 0],
+    "concat([m, m], {})": 0, "reduce_sum(m, {})": 1, "reduce_max(m, {})": [0, 1],
+    "math.reduce_std(tf.cast(m, tf.float32), {})": 1, "expand_dims(m, {})": 1,
+    "pad(m, {})": [[1, 1], [0, 0]], "one_hot([1], {})": 3, "cumsum(m, {})": 0, "reverse(m, {})": [0],
+    "math.top_k(m, {})": 2, "slice(m, [0, 0], {})": [1, 1], "argmin(m, {})": 1, "eye({})": 2,
+    "gather(m, [0], axis={})": 1, "slice(m, {}, [1, 1])": [0, 1], "split(m, {}, 1)": [1, 2],
+    "roll(m, {}, 0)": 1, "random.uniform({})": [2, 2], "unstack(m, axis={})": 0,
+}  # fmt: skip
+_NO_BOOLEANS = ("gather(m, [0], axis={})", "unstack(m, axis={})", "eye({})", "slice(m, {}, [1, 1])")
+
+
+@cases(
+    {"m": np.arange(6, dtype="int32").reshape(2, 3)},
+    [
+        "tf." + call.format(argument)
+        for call, ints in _AS_FLOATS.items()
+        for argument in (f"np.array({ints}, float)", f"np.array({ints}) > 0", f"tf.constant({ints}) * 1.")
+        if not (call in ("eye({})", "zeros({})", "ones({})", "one_hot([1], {})") and "tf" in argument)
+        if not (call in _NO_BOOLEANS and ">" in argument)
+    ],
+    grad=False, traced=False, values=False,
+)  # fmt: skip
+def test_sizes_that_are_no_integers(case):
+    """NumPy arrays are cast where TensorFlow casts them; tensors are refused."""
+    case.check()
+
+
 @cases(
     {"x": normal(2, 3)},
     each(

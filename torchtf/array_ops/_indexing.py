@@ -13,7 +13,7 @@ from torchtf.core.convert import convert_to_tensor, sizes_of, to_axis, to_shape,
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.shape import brackets
-from torchtf.core.tensor import SymbolicTensor, is_fake, is_recorded, is_tensor_type
+from torchtf.core.tensor import SymbolicTensor, is_fake, is_large, is_tensor_type
 
 _INDEX_ERROR = (
     "Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar "
@@ -203,7 +203,7 @@ def slice(input_, begin, size, name=None):
             f"Expected begin and size arguments to be 1-D tensors of size {rank}, but got shapes "
             f"{brackets(np.shape(begin))} and {brackets(np.shape(size))} instead. [Op:Slice]",
         )  # fmt: skip
-    return _block(input_, to_shape(begin, None), to_shape(size, None), name)
+    return _block(input_, to_shape(begin, cast=False), to_shape(size, None), name)
 
 
 @op("Slice")
@@ -382,8 +382,8 @@ def gather(params, indices, validate_indices=None, axis=None, batch_dims=0, name
     Raises:
         InvalidArgumentError: if an index is out of range.
     """
-    batch_dims = to_axis(batch_dims)
-    axis = batch_dims if axis is None else to_axis(axis)
+    batch_dims = to_axis(batch_dims, cast=False)
+    axis = batch_dims if axis is None else to_axis(axis, cast=False)
     return _gather(params, indices, axis, batch_dims, name)
 
 
@@ -589,16 +589,13 @@ def tensor_scatter_nd_min(tensor, indices, updates, bad_indices_policy="", name=
 
 _BITS = {torch.float32: torch.int32, torch.int32: torch.int32,
          torch.float16: torch.int16, torch.bfloat16: torch.int16}  # fmt: skip
-_MANY = 65536
 
 
 def _choose(condition, x, y):
     """torch.where; many elements by way of their bits, as torch's kernel branches at each."""
-    if type(condition) is not torch.Tensor or condition.numel() < _MANY:
-        return torch.where(condition, x, y)
     bits = _BITS.get(x.dtype)
     alike = condition.shape in (x.shape, y.shape)
-    if bits is None or not alike or not condition.is_cpu or is_recorded(condition, x, y):
+    if bits is None or not alike or not is_large(condition, x, y):
         return torch.where(condition, x, y)
     a, b = x.view(bits), y.view(bits)
     return torch.bitwise_xor(a, b).mul_(condition).bitwise_xor_(b).view(x.dtype)

@@ -149,7 +149,7 @@ def split(value, num_or_size_splits, axis=0, num=None, name="split"):
     pieces = num_or_size_splits
     if isinstance(pieces, int):
         return _split_equal(value, pieces, axis, name)
-    sizes = to_shape(pieces)
+    sizes = to_shape(pieces, cast=False)
     is_given = is_tensor_type(value)
     value = convert_to_tensor(value)
     if is_tensor_type(pieces) and pieces.shape.rank == 0:

@@ -76,11 +76,13 @@ def _filled(shape, value, dtype):
     return wrap(torch.full(sizes, value, dtype=wanted.torch, device=device.current()))
 
 
+@dispatched
 def zeros(shape, dtype=dtypes.float32, name=None, layout=None):
     """A tensor of zeros, or of empty strings (source: `tf.zeros`).
 
     Args:
-        shape: a list of sizes, a `TensorShape`, or an integer tensor of rank 1.
+        shape: a list of sizes, a `TensorShape`, an integer tensor of rank 1, or a
+            `DynamicRaggedShape`.
         dtype: the type of the elements.
         layout: only None; DTensor layouts are not supported.
     """
@@ -88,6 +90,7 @@ def zeros(shape, dtype=dtypes.float32, name=None, layout=None):
     return _filled(shape, 0, dtype)
 
 
+@dispatched
 def ones(shape, dtype=dtypes.float32, name=None, layout=None):
     """A tensor of ones (source: `tf.ones`); see `zeros`.
 
@@ -112,6 +115,7 @@ def _fill(value: T, sizes):
     return value.expand(sizes).clone()
 
 
+@dispatched
 def fill(dims, value, name=None, layout=None):
     """A tensor of shape `dims` filled with a scalar (source: `tf.fill`).
 
@@ -224,7 +228,21 @@ def range(start, limit=None, delta=1, dtype=None, name="range"):
             raise errors.of_kernel(
                 "Range", f"Requires start {relation} limit when delta {sign} 0: {first}/{last}"
             )
-    return wrap(torch.arange(*values, dtype=wanted.torch, device=device.current()))
+    return wrap(_arange(values, wanted.torch))
+
+
+def _arange(values, dtype):
+    """torch.arange; by NumPy for many integers, which it counts up several at once."""
+    place, kind = device.current(), _COUNTED_BY_NUMPY.get(dtype)
+    if kind is not None and place.type == "cpu" and all(type(v) is int for v in values):
+        first, last, step = values
+        if (last - first) // step >= _MANY and graph.state.trace is None:
+            return torch.from_numpy(np.arange(first, last, step, kind))
+    return torch.arange(*values, dtype=dtype, device=place)
+
+
+_COUNTED_BY_NUMPY = {torch.int32: np.int32, torch.int64: np.int64}
+_MANY = 65536
 
 
 def _number(value):

@@ -294,8 +294,10 @@ def roll(input, shift, axis, name=None):
     Raises:
         InvalidArgumentError: if an axis is out of range.
     """
-    axis = to_axis(axis)
-    return _roll(input, to_shape(shift), axis if isinstance(axis, list) else [axis], name)
+    axis = to_axis(axis, cast=False)
+    return _roll(
+        input, to_shape(shift, cast=False), axis if isinstance(axis, list) else [axis], name
+    )
 
 
 # -- blocks of space

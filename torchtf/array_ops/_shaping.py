@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from torchtf.core import dtypes, errors, graph
-from torchtf.core.convert import convert_to_tensor, raw, to_axis, to_shape
-from torchtf.core.dispatch import dispatched
+from torchtf.core.convert import OpenSizes, convert_to_tensor, raw, to_axis, to_shape
+from torchtf.core.dispatch import Composite, dispatched
 from torchtf.core.op import op
 from torchtf.core.shape import TensorShape, brackets
 from torchtf.core.shape_errors import sizes_text
@@ -132,19 +132,34 @@ def reshape(tensor, shape, name=None):
     """Gives a tensor another shape (source: `tf.reshape`).
 
     Args:
-        tensor: a tensor.
-        shape: the new sizes; one may be -1.
+        tensor: a tensor; of a ragged one the flat values are used.
+        shape: the new sizes, of which one may be -1, or a `DynamicRaggedShape`.
 
     Raises:
         InvalidArgumentError: if the number of elements differs.
     """
+    if type(shape) is not list and hasattr(type(shape), "__tf_dispatch__"):
+        return shape.__tf_dispatch__(_RESHAPE, (tensor, shape, name))
     sizes = to_shape(shape, "Tshape")
-    return _in_shape(_reshape(tensor, sizes, name), sizes, tensor)
+    if graph.state.trace is not None and _open_ways(tensor, sizes):
+        open_sizes = OpenSizes(_size_tensor(sizes, torch.int64)._data)
+        return _in_shape(_reshape(tensor, open_sizes, name), sizes)
+    return _in_shape(_reshape(tensor, sizes, name), sizes)
 
 
-def _in_shape(result, sizes, source):
-    """A result made of a tensor of unknown rank: its shape is what was asked for."""
-    if type(source) is SymbolicTensor and rank_is_open(source._data) and type(sizes) is list:
+_RESHAPE = Composite(reshape)
+
+
+def _open_ways(tensor, sizes) -> bool:
+    """Whether a known number of elements is to be divided into several sizes that are open."""
+    if type(sizes) is OpenSizes or sum(not isinstance(s, int) for s in sizes) < 2:
+        return False
+    return convert_to_tensor(tensor).shape.is_fully_defined()
+
+
+def _in_shape(result, sizes):
+    """A result of unknown rank: its shape is what was asked for."""
+    if type(result) is SymbolicTensor and rank_is_open(result._data) and type(sizes) is list:
         result.set_shape([s if isinstance(s, int) and s >= 0 else None for s in sizes])
     return result
 
@@ -245,6 +260,7 @@ def _broadcast_to(input: T, sizes):
     return torch.broadcast_to(input, sizes)
 
 
+@dispatched
 def broadcast_to(input, shape, name=None):
     """Repeats a tensor along axes until it has the shape (source: `tf.broadcast_to`).
 
@@ -253,7 +269,7 @@ def broadcast_to(input, shape, name=None):
     """
     sizes = to_shape(shape)
     try:
-        return _in_shape(_broadcast_to(input, sizes, name), sizes, input)
+        return _in_shape(_broadcast_to(input, sizes, name), sizes)
     except errors.InvalidArgumentError:
         have = convert_to_tensor(input).shape
         if any(s < 0 for s in sizes):
@@ -351,6 +367,7 @@ def broadcast_static_shape(shape_x, shape_y):
     return TensorShape(sizes)
 
 
+@dispatched
 def broadcast_dynamic_shape(shape_x, shape_y):
     """The shape that two shapes, given as vectors, broadcast to
     (source: `tf.broadcast_dynamic_shape`).

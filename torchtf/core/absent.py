@@ -32,7 +32,6 @@ REASONS = {
     "distribute.experimental.rpc": "use torch.distributed.rpc",
     "dtensor": "its public part is tf.experimental.dtensor",
     "estimator": "it left TensorFlow with version 2.16; use Keras",
-    "experimental.DynamicRaggedShape": "bounding_shape and row_lengths of a RaggedTensor tell it",
     "experimental.StructuredTensor": "use a dict of ragged tensors",
     "experimental.register_filesystem_plugin": "use fsspec, or Python files",
     "experimental.tensorrt": "use Torch-TensorRT on the exported module",

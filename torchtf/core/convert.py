@@ -531,7 +531,22 @@ def refuse_index_type(dtype, attribute: str = "Tidx"):
     raise errors.InvalidArgumentError(None, None, f"{message}int32, int64")
 
 
-def to_shape(shape, attribute: str | None = "Tidx") -> Any:
+def _is_no_integer(data) -> bool:
+    if not isinstance(data, torch.Tensor):
+        return True  # strings
+    return data.is_floating_point() or data.dtype is torch.bool
+
+
+def _as_ints(value, cast: bool):
+    """A NumPy array or scalar as integers, which it becomes as an argument of an integer type; None
+    for anything else, or if nothing is to be cast.
+    """
+    if not cast or not isinstance(value, (np.ndarray, np.generic)):
+        return None
+    return np.asarray(value).astype(np.int64)
+
+
+def to_shape(shape, attribute: str | None = "Tidx", cast: bool = True) -> Any:
     """A shape argument as a list of ints and symbolic ints (-1 stays -1).
 
     A symbolic vector of unknown length comes as `OpenSizes`.
@@ -540,6 +555,7 @@ def to_shape(shape, attribute: str | None = "Tidx") -> Any:
         shape: a list (whose items may be scalar tensors), `TensorShape`, int, array or tensor.
         attribute: the name, in messages, of the op's attribute that is the type of the sizes; None
             if the function makes an int32 tensor of them, which is a TypeError where that fails.
+        cast: whether NumPy arrays of floats, booleans or text are cast.
 
     Raises:
         ValueError: if a size is unknown.
@@ -550,7 +566,7 @@ def to_shape(shape, attribute: str | None = "Tidx") -> Any:
             raise ValueError(f"Cannot convert a partially known TensorShape {shape} to a Tensor.")
         return list(shape)
     if isinstance(shape, (list, tuple)):
-        if attribute is None and any(type(s) in (float, str) for s in shape):
+        if attribute is None and any(isinstance(s, (float, str)) for s in shape):
             raise _cannot_convert(shape, torch.int32)
         return [_one_size(s, attribute) for s in shape]
     if isinstance(shape, (int, torch.SymInt)):
@@ -558,8 +574,11 @@ def to_shape(shape, attribute: str | None = "Tidx") -> Any:
     sizes = sizes_of(shape)
     if sizes is not None:
         return list(sizes.reshape(-1))
+    ints = _as_ints(shape, cast)
+    if ints is not None:
+        return ints.reshape(-1).tolist()
     data = to_torch(shape)
-    if not isinstance(data, torch.Tensor) or data.is_floating_point():
+    if _is_no_integer(data):
         if attribute is None:
             raise _cannot_convert(shape, torch.int32)
         refuse_index_type(data.dtype, attribute)
@@ -603,27 +622,39 @@ def _one_size(size, attribute):
     if hasattr(size, "__index__") and not isinstance(size, SymbolicTensor):
         return size.__index__()
     data = to_torch(size)
-    if not isinstance(data, torch.Tensor) or data.is_floating_point():
+    if _is_no_integer(data):
         refuse_index_type(data.dtype, attribute or "Tidx")
     return data.item()
 
 
-def to_axis(axis):
+def to_axis(axis, cast: bool = True):
     """An axis argument as an int, a list of ints or None; tensors and arrays are read.
+
+    Args:
+        axis: the argument.
+        cast: as for `to_shape`.
 
     Raises:
         InvalidArgumentError: if it is no integer (TypeError in a trace).
+        TypeError: if it is a Python number that cannot be cast, either.
     """
     if axis is None or type(axis) is int:
         return axis
     if type(axis) in (float, str):
+        if cast:
+            raise _cannot_convert(axis, torch.int32)
         refuse_index_type(torch.float32 if type(axis) is float else np.dtype(object))
     if isinstance(axis, (list, tuple)):
-        return [to_axis(a) for a in axis]
+        return [to_axis(a, False) for a in axis]
     sizes = sizes_of(axis)
     if sizes is not None:
         return sizes.tolist()
+    ints = _as_ints(axis, cast)
+    if ints is not None:
+        return ints.tolist()
     value = to_torch(axis)
+    if _is_no_integer(value):
+        refuse_index_type(value.dtype)
     return value.tolist() if is_fake(value) else listed(value)
 
 

@@ -542,8 +542,7 @@ def _has_open_sizes(converted) -> bool:
     return any(
         isinstance(s, torch.SymInt)
         for x in flat_arguments(converted)
-        if isinstance(x, torch.Tensor)
-        for s in x.shape
+        for s in (x.shape if isinstance(x, torch.Tensor) else (x,))
     )
 
 

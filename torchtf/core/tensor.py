@@ -461,6 +461,19 @@ def is_recorded(*values) -> bool:
     return any(isinstance(t, torch.Tensor) and (t.requires_grad or wrapped(t)) for t in values)
 
 
+_MANY = 65536
+
+
+def is_large(*values) -> bool:
+    """Whether the first of these has so many elements that another way than torch's kernel may pay,
+    and lies where that can be taken: in plain memory, with nothing that records or traces.
+    """
+    x = values[0]
+    if type(x) is not torch.Tensor or x.numel() < _MANY:  # stand-ins are of another type
+        return False
+    return x.is_cpu and not is_recorded(*values)
+
+
 def hide_rank(data):
     """Marks a stand-in as one whose rank is unknown: the rank that it has is only an example."""
     data.rank_is_open = True

@@ -22,6 +22,7 @@ _NAMES = {
             "dispatch_for_binary_elementwise_assert_apis dispatch_for_unary_elementwise_apis "
             "unregister_dispatch_for"
         ),
+        "torchtf.experimental.dynamic_ragged_shape": "DynamicRaggedShape",
         "torchtf.experimental.row_partition": "RowPartition",
         "torchtf.experimental.extension_type": (
             "BatchableExtensionType ExtensionType ExtensionTypeBatchEncoder ExtensionTypeSpec"

@@ -185,6 +185,22 @@ class RowPartitionSpec(TypeSpec):
         self._dtype = dtypes.as_dtype(dtype)
 
     @property
+    def nrows(self) -> int | None:
+        return self._nrows
+
+    @property
+    def nvals(self) -> int | None:
+        return self._nvals
+
+    @property
+    def uniform_row_length(self) -> int | None:
+        return self._length
+
+    @property
+    def dtype(self) -> dtypes.DType:
+        return self._dtype
+
+    @property
     def _component_specs(self):
         return [TensorSpec([None if self._nrows is None else self._nrows + 1], self._dtype)]
 

@@ -32,6 +32,7 @@ def _invalid(message: str) -> errors.InvalidArgumentError:
 def _find(keys: T, default: U, table, value_dtype):
     if not table._filled and not graph.state.on_trial:
         raise errors.FailedPreconditionError(None, None, "Table not initialized.")
+    table._refuse_reserved(keys)
     found = table._dict
     values, width = table._values, table._value_shape
     default = np.broadcast_to(default, keys.shape + width)
@@ -101,6 +102,9 @@ class _Table:
                 f"Signature mismatch. Keys must be dtype {self._key_dtype}, got {typed.dtype}."
             )
         return typed
+
+    def _refuse_reserved(self, keys: np.ndarray) -> None:
+        """Raises InvalidArgumentError if one of the keys must not be used."""
 
     def _lookup(self, keys, default, name=None):
         keys = self._checked_keys(keys)
@@ -590,6 +594,7 @@ class MutableHashTable(_Table):
 
 @host_op("LookupTableInsertV2", out=(), stateful=True)
 def _insert(keys: T, values: U, table):
+    table._refuse_reserved(keys)
     width = table._value_shape
     rows = values.reshape(-1, *width)
     with table._lock:
@@ -605,6 +610,7 @@ def _insert(keys: T, values: U, table):
 
 @host_op("LookupTableRemoveV2", out=(), stateful=True)
 def _remove(keys: T, table):
+    table._refuse_reserved(keys)
     with table._lock:
         for key in keys.reshape(-1).tolist():
             table._dict.pop(key, None)
@@ -649,19 +655,11 @@ class DenseHashTable(MutableHashTable):
         if self._reserved[0] == self._reserved[1]:
             raise _invalid("Empty and deleted keys cannot be equal")
 
-    def _checked_keys(self, keys):
-        keys = super()._checked_keys(keys)
-        flat = keys
-        if isinstance(keys, SparseTensor):
-            flat = keys.values
-        elif isinstance(keys, RaggedTensor):
-            flat = keys.flat_values
-        if not getattr(flat, "is_symbolic_tensor", False):
-            items = set(_array(flat).reshape(-1).tolist() if flat.shape.rank else [flat.numpy()])
-            for key, what in zip(self._reserved, ("empty_key", "deleted_key"), strict=True):
-                if key in items:
-                    raise _invalid(f"Using the {what} as a table key is not allowed")
-        return keys
+    def _refuse_reserved(self, keys):
+        items = set(keys.reshape(-1).tolist())
+        for key, what in zip(self._reserved, ("empty_key", "deleted_key"), strict=True):
+            if key in items:
+                raise _invalid(f"Using the {what} as a table key is not allowed")
 
     def _description(self) -> dict:
         return super()._description() | {"reserved": self._array_of_keys(self._reserved)}

@@ -12,7 +12,7 @@ from torchtf.core.derivative import differentiable
 from torchtf.core.indexed_slices import IndexedSlices
 from torchtf.core.op import op
 from torchtf.core.shape import brackets
-from torchtf.core.tensor import Tensor, is_fake, is_recorded, is_tensor_type
+from torchtf.core.tensor import Tensor, is_fake, is_large, is_tensor_type
 
 # -- sums, differences, products
 
@@ -446,57 +446,63 @@ def round(x: SignedComplex):
 
 # -- comparison
 
-# The type into which torch compares numbers of a type faster than into booleans.
-_COMPARED_INTO = {torch.float32: torch.float32, torch.bfloat16: torch.bfloat16,
-                  torch.int32: torch.uint8}  # fmt: skip
-_MANY = 65536
+_COMPARED_BY_NUMPY = frozenset((torch.float32, torch.float64, torch.int32, torch.int64))
+_FEW_THREADS = 4
 
 
-def _compare(kernel, x, y):
-    """kernel(x, y), for many elements by way of a type of which torch's kernel is vectorized."""
-    if type(x) is not torch.Tensor or x.numel() < _MANY:  # stand-ins are of another type
-        return kernel(x, y)
-    into = _COMPARED_INTO.get(x.dtype)
-    if into is None or not x.is_cpu or is_recorded(x, y):
-        return kernel(x, y)
-    result = kernel(x, y, out=torch.empty(0, dtype=into))
-    return result.view(torch.bool) if into is torch.uint8 else result.to(torch.bool)
+def _compare(name: str, x, y):
+    """torch.<name>(x, y), for many elements by NumPy, whose kernels write booleans several at once:
+    a thread of it does as much as several of torch's.
+    """
+    if (
+        not is_large(x, y)
+        or x.dtype not in _COMPARED_BY_NUMPY
+        or torch.get_num_threads() > _FEW_THREADS
+    ):
+        return getattr(torch, name)(x, y)
+    return torch.from_numpy(_NUMPY[name](x.numpy(), y.numpy() if type(y) is torch.Tensor else y))
+
+
+_NUMPY = {
+    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal,
+    "gt": np.greater, "ge": np.greater_equal,
+}  # fmt: skip
 
 
 @op("Equal", strings="value", scalars=True)
 def equal(x: T, y: T) -> Bool:
     """Returns x == y, elementwise (source: `tf.math.equal`)."""
-    return _compare(torch.eq, x, y)
+    return _compare("eq", x, y)
 
 
 @op("NotEqual", strings="value", scalars=True)
 def not_equal(x: T, y: T) -> Bool:
     """Returns x != y, elementwise (source: `tf.math.not_equal`)."""
-    return _compare(torch.ne, x, y)
+    return _compare("ne", x, y)
 
 
 @op("Less", scalars=True, ordered=True)
 def less(x: Real, y: Real) -> Bool:
     """Returns x < y, elementwise (source: `tf.math.less`)."""
-    return _compare(torch.lt, x, y)
+    return _compare("lt", x, y)
 
 
 @op("LessEqual", scalars=True, ordered=True)
 def less_equal(x: Real, y: Real) -> Bool:
     """Returns x <= y, elementwise (source: `tf.math.less_equal`)."""
-    return _compare(torch.le, x, y)
+    return _compare("le", x, y)
 
 
 @op("Greater", scalars=True, ordered=True)
 def greater(x: Real, y: Real) -> Bool:
     """Returns x > y, elementwise (source: `tf.math.greater`)."""
-    return _compare(torch.gt, x, y)
+    return _compare("gt", x, y)
 
 
 @op("GreaterEqual", scalars=True, ordered=True)
 def greater_equal(x: Real, y: Real) -> Bool:
     """Returns x >= y, elementwise (source: `tf.math.greater_equal`)."""
-    return _compare(torch.ge, x, y)
+    return _compare("ge", x, y)
 
 
 @op("IsFinite")

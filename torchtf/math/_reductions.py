@@ -264,7 +264,7 @@ def argmax(input, axis=None, output_type=dtypes.int64, name=None):
     Raises:
         InvalidArgumentError: if the axis is out of range or empty.
     """
-    axis = 0 if axis is None else to_axis(axis)
+    axis = 0 if axis is None else to_axis(axis, cast=False)
     return _argmax(input, axis, dtypes.as_dtype(output_type).torch, name)
 
 

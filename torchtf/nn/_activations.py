@@ -10,6 +10,7 @@ from torchtf import math as tf_math
 from torchtf.core import errors
 from torchtf.core.convert import convert_to_tensor, to_axis
 from torchtf.core.op import op
+from torchtf.core.tensor import is_large
 
 
 @op("Relu")
@@ -45,13 +46,26 @@ def leaky_relu(features, alpha=0.2, name=None):
 @op("Elu")
 def elu(features: Float):
     """Returns exp(features) - 1 where negative, else features (source: `tf.nn.elu`)."""
-    return functional.elu(features)
+    return _exponential(functional.elu, features, 1.0, 1.0)
 
 
 @op("Selu")
 def selu(features: Float):
     """Scaled exponential linear units (source: `tf.nn.selu`)."""
-    return torch.selu(features)
+    return _exponential(torch.selu, features, _SELU_ALPHA, _SELU_SCALE)
+
+
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+def _exponential(kernel, x, alpha, scale):
+    """Returns scale * (x if x > 0 else alpha * (exp(x) - 1)): by torch's kernel, but for many
+    elements in passes that take less time than its expm1.
+    """
+    if x.dtype is not torch.float32 or not is_large(x):
+        return kernel(x)
+    negative = torch.clamp_max(x, 0).exp_().sub_(1).mul_(alpha * scale)
+    return negative.add_(torch.relu(x), alpha=scale)
 
 
 @op("Gelu")

@@ -17,6 +17,7 @@ from torchtf.ragged import _partition as part
 from torchtf.ragged._factory import boolean_mask
 from torchtf.ragged._getitem import gather
 from torchtf.ragged._join import _at_rank, concat, expand_dims, stack
+from torchtf.ragged._matmul import matmul
 from torchtf.ragged._tensor import RaggedTensor, array_ops_axis, convert, size_of
 
 _ELEMENTWISE = """
@@ -430,7 +431,12 @@ def _reverse(op, args):
     return rt
 
 
-def _size(op, args):
+def _matmul(op, args):
+    return matmul(*args)
+
+
+def _flat(op, args):
+    """For functions of all elements, whatever their rows."""
     return op.public(args[0].flat_values, *args[1:])
 
 
@@ -497,10 +503,10 @@ def _rank_of(op, args):
 
 
 def _shape(op, args):
-    raise NotImplementedError(
-        "tf.shape of a RaggedTensor is not supported: it has no dense shape. Use "
-        "RaggedTensor.bounding_shape() or row_lengths()."
-    )
+    from torchtf.experimental.dynamic_ragged_shape import DynamicRaggedShape
+
+    named = _arguments(op, args)
+    return DynamicRaggedShape.from_tensor(named["input"], named["out_type"] or dtypes.int32)
 
 
 def _on_flat_values(op, args):
@@ -518,6 +524,7 @@ _HANDLERS = {
     "GatherV2": _gather,
     "Squeeze": _squeeze,
     "ReverseV2": _reverse,
+    "Reshape": _flat,
     "Tile": _tile,
     "Softmax": _softmax,
     # composite functions, by their names
@@ -526,12 +533,13 @@ _HANDLERS = {
     "concat": _concat,
     "dropout": _on_flat_values,
     "gather": _gather,
+    "matmul": _matmul,
     "one_hot": _on_flat_values,
     "ones_like": _on_flat_values,
     "rank": _rank_of,
     "reverse": _reverse,
     "shape": _shape,
-    "size": _size,
+    "size": _flat,
     "stack": _stack,
     "tile": _tile,
     "where": _select,
