@@ -64,6 +64,51 @@ PROGRAMS = {
             return total
         out = f(it), next(it)
     """,
+    "one trace for all iterators and datasets of a spec": """
+        D = tf.data.Dataset
+        weight = tf.Variable(2.0)
+        @tf.function
+        def step(it, scale=1.0):
+            with tf.GradientTape() as tape:
+                loss = weight * scale * tf.cast(next(it), tf.float32)
+            return tape.gradient(loss, weight)
+        @tf.function
+        def inner(it):
+            return next(it)
+        @tf.function
+        def both(a, parts, b=None):
+            total = inner(a) + 10 * next(b)
+            for part in parts:
+                for x in part.map(lambda v: v + total).batch(2).cache():
+                    total += tf.reduce_sum(x)
+            return total, parts[0].cardinality(), parts[0].batch(2).cardinality()
+        @tf.function
+        def summed(ds, start):
+            return ds.shuffle(9).reduce(start, lambda a, b: a + b)
+        out = [step(iter(D.range(n, 9))) for n in (1, 2)], [
+            both(iter(D.range(n)), [D.range(n), D.range(2)], b=iter(D.range(5, 9))) for n in (2, 4)
+        ], [
+            summed(ds, tf.constant(0, tf.int64))
+            for ds in (D.range(3), D.range(5).batch(2).unbatch(), D.range(4).filter(lambda x: x > 1))
+        ], [f.experimental_get_tracing_count() for f in (step, inner, both, summed)]
+    """,
+    "an iterator in a signature has one trace": """
+        D = tf.data.Dataset
+        spec = tf.data.IteratorSpec(tf.TensorSpec([], tf.int64))
+        @tf.function(input_signature=[spec, tf.TensorSpec([], tf.int64)])
+        def f(it, k):
+            return k * next(it)
+        out = [f(iter(D.range(n, 9)), k) for n, k in ((1, 2), (3, 4))], f.experimental_get_tracing_count()
+    """,
+    "a cache made inside starts anew": """
+        @tf.function
+        def f(n):
+            total = tf.constant(0, tf.int64)
+            for x in tf.data.Dataset.range(n).cache():
+                total += x
+            return total
+        out = [f(tf.constant(n, tf.int64)) for n in (3, 5, 3)]
+    """,
     "optionals": """
         it = iter(tf.data.Dataset.range(2))
         @tf.function

@@ -174,10 +174,16 @@ class Dataset:
     def _type_spec(self) -> DatasetSpec:
         return DatasetSpec(self.element_spec)
 
+    def _as_argument(self, place) -> Dataset:
+        """What a traced function sees of a dataset that it gets as an argument."""
+        return Dataset(_in_graph.Given(self.element_spec, place))
+
     def cardinality(self) -> Tensor:
         """The number of elements as an int64 scalar, or `tf.data.INFINITE_CARDINALITY`, or
         `tf.data.UNKNOWN_CARDINALITY`.
         """
+        if graph.state.trace is not None:
+            return _in_graph.cardinality(self)
         return Tensor(torch.tensor(self._node.cardinality(), dtype=torch.int64))
 
     def __len__(self) -> int:

@@ -24,6 +24,7 @@ from torchtf.data import _structure as structure
 from torchtf.data._plan import Node
 from torchtf.function import staged
 from torchtf.function.autograph import convert
+from torchtf.function.object_arguments import Place
 
 
 class Open(Node):
@@ -49,6 +50,24 @@ class Open(Node):
         )
 
 
+class Given(Node):
+    """A dataset that a traced function gets as an argument.
+
+    Args:
+        spec: of its elements.
+        place: where the graph finds the dataset when it runs.
+    """
+
+    def __init__(self, spec, place):
+        self.spec, self.place = spec, place
+
+    def start(self, run):
+        raise NotImplementedError(
+            "A dataset that is made inside a tf.function of its arguments cannot leave it; iterate "
+            "over it there, or make it outside."
+        )
+
+
 def raw(tensor):
     """The stand-in for a tensor in the trace under way; None for None."""
     from torchtf.control_flow import raw as stand_in
@@ -70,11 +89,19 @@ def _stand_ins(node: Node) -> list:
     return found + getattr(node, "stand_ins", [])
 
 
+def _given(node: Node) -> list[Given]:
+    """The datasets of a plan that are arguments."""
+    return [node] if isinstance(node, Given) else [g for n in node.inputs for g in _given(n)]
+
+
 def _bound(node: Node, supply) -> Node:
     """The plan with the next values in the places of its stand-ins."""
-    if not _stand_ins(node):
+    if isinstance(node, Given):
+        return node.place.value._node
+    if not _stand_ins(node) and not _given(node):
         return node
     made = node.with_inputs(tuple(_bound(source, supply) for source in node.inputs))
+    made.forget()
     for name, value in vars(node).items():
         if hasattr(value, "stand_in"):
             setattr(made, name, int(next(supply)))
@@ -100,7 +127,8 @@ class _DatasetCall(staged.Call):
         return staged.stage(self, [x for x in self.inputs if x is not None])
 
     def _real(self, values):
-        if not self.inputs:
+        arguments = _given(self._dataset._node) if hasattr(self._dataset, "_node") else []
+        if not self.inputs and not arguments:
             return self._dataset
         given = iter(values)
         supply = [None if x is None else next(given) for x in self.inputs]
@@ -109,6 +137,8 @@ class _DatasetCall(staged.Call):
         ]  # fmt: skip
         made = copy.copy(self._dataset)
         made._node, made._plan = _bound(self._dataset._node, iter(supply)), None
+        for argument in arguments:
+            made._options = argument.place.value._options.merge(made._options)
         return made
 
 
@@ -137,13 +167,15 @@ class _IteratorCall(staged.Call):
         return [_fake(under_way, s) for s in self._specs]
 
     def run(self, *values):
-        return self.take(values[0] if values else self._iterator)
+        iterator = values[0] if values else self._iterator
+        return self.take(iterator.value if isinstance(iterator, Place) else iterator)
 
     def take(self, iterator) -> list:
         raise NotImplementedError
 
 
 _FLAG = TensorSpec([], dtypes.bool_)
+_COUNT = TensorSpec([], dtypes.int64)
 
 
 class _HasNext(_IteratorCall):
@@ -212,7 +244,7 @@ class GraphIterator:
 
     Args:
         element_spec: the structure of specs of its elements.
-        iterator: an iterator from outside; or
+        iterator: an iterator from outside, or the place of one among the arguments; or
         handle: the stand-in for one that the graph makes.
     """
 
@@ -284,6 +316,21 @@ class _SingleElement(_DatasetCall):
 def single_element(dataset):
     """`dataset.get_single_element()` when the graph runs."""
     return _pack(dataset.element_spec, iter(_SingleElement(dataset).stage()))
+
+
+class _Cardinality(_DatasetCall):
+    op = "DatasetCardinality"
+
+    def outputs(self, under_way, inputs):
+        return [_fake(under_way, _COUNT)]
+
+    def run(self, *values):
+        return [self._real(values).cardinality()._data]
+
+
+def cardinality(dataset) -> Tensor:
+    """`dataset.cardinality()` when the graph runs."""
+    return wrap(_Cardinality(dataset).stage()[0])
 
 
 def _flat_specs(spec) -> list[TensorSpec]:

@@ -80,6 +80,12 @@ class Iterator:
 
         return GraphIterator(self.element_spec, self)
 
+    def _as_argument(self, place):
+        """What a traced function sees of an iterator that it gets as an argument."""
+        from torchtf.data._in_graph import GraphIterator
+
+        return GraphIterator(self.element_spec, place)
+
     def _has_next(self) -> bool:
         """Whether there is one more element, which stays the next one."""
         with self._lock:

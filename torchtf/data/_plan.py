@@ -64,6 +64,9 @@ class Node:
         copy.inputs = inputs
         return copy
 
+    def forget(self) -> None:
+        """Drops what other inputs left in this step."""
+
     def label(self) -> str:
         """A short description for `explain`."""
         return type(self).__name__

@@ -273,6 +273,9 @@ class Cache(Unary):
             return ElementRows(self.kept.chunk)
         return _MemoryCacheStage(run.start(self.source), self.kept)
 
+    def forget(self):
+        self.kept = _Kept()
+
     def label(self):
         return f"Cache({self.path or 'memory'})"
 

@@ -59,6 +59,10 @@ class DistributedIterator:
     def _in_graph(self):
         return _in_graph.GraphIterator(self.element_spec, self)
 
+    def _as_argument(self, place):
+        """What a traced function sees of an iterator that it gets as an argument."""
+        return _in_graph.GraphIterator(self.element_spec, place)
+
     def _has_next(self) -> bool:
         if not self._ahead:
             self._ahead.extend(itertools.islice(self._iterator, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
@@ -23,6 +24,7 @@ from torchtf.function import signature, variable_arguments
 from torchtf.function.autograph import feature_set
 from torchtf.function.concrete import BySizes, ConcreteFunction, template_of
 from torchtf.function.function_type import pretty
+from torchtf.function.object_arguments import Places
 
 _run_eagerly = False
 
@@ -66,6 +68,7 @@ class Function:
         self._reduce_retracing = reduce_retracing
         self._lock = threading.RLock()
         self._cache: dict = {}
+        self._places = Places()
         self._concrete: list[ConcreteFunction] = []
         self._relaxable: dict = {}  # arguments without shapes -> the flat signatures and graphs
         self._created_variables = False
@@ -192,8 +195,24 @@ class Function:
         concrete = self._cache.get(key)
         self._calls += 1
         if concrete is None:
+            seen, objects = self._places.find(args)
+            if objects:
+                return self._call_on_objects(seen, objects, leaves)
             concrete = self._graph_for(key, args)
         return concrete.call_flat(leaves)
+
+    def _call_on_objects(self, args, objects, leaves):
+        """A call with iterators or datasets, for which `args` has stand-ins."""
+        if self._input_signature is not None:
+            key = self._signature_key(args)
+        else:
+            before: list = []
+            key = tuple([signature.encode(a, before) for a in args])
+        with contextlib.ExitStack() as stack:
+            for place, value in objects:
+                stack.enter_context(place.holding(value))
+            concrete = self._cache.get(key) or self._graph_for(key, args)
+            return concrete.call_flat(leaves)
 
     def _signature_key(self, args):
         """The cache key under an input signature: the ranks, where each has a trace of its own, and

@@ -94,13 +94,13 @@ def stand_ins(values: tuple) -> tuple[tuple, list[Argument]]:
         found.append(made.setdefault(id(value), Argument(value)))
         return found[-1]
 
-    return tuple(_mapped(replace, v) for v in values), found
+    return tuple(mapped(replace, v) for v in values), found
 
 
 def replaced(values: tuple, variables: Sequence[Variable]) -> tuple:
     """Arguments with others in the place of their variables, in order."""
     supply = iter(variables)
-    return tuple(_mapped(lambda x: next(supply) if type(x) is Variable else x, v) for v in values)
+    return tuple(mapped(lambda x: next(supply) if type(x) is Variable else x, v) for v in values)
 
 
 def specs(values: tuple) -> tuple:
@@ -114,11 +114,12 @@ def specs(values: tuple) -> tuple:
         before.append(value)
         return spec
 
-    return tuple(_mapped(replace, v) for v in values)
+    return tuple(mapped(replace, v) for v in values)
 
 
-def _mapped(function, value):
+def mapped(function, value):
+    """An argument with `function` of each part that is no list, tuple or dictionary."""
     if type(value) in (list, tuple, dict):
-        parts = [_mapped(function, v) for _, v in nest.children(value)]
+        parts = [mapped(function, v) for _, v in nest.children(value)]
         return nest.rebuild(value, parts)
     return function(value)
