@@ -113,7 +113,8 @@ class Description:
             described = self._table(shipped_call.number_of(value))
             return kinds.Node("table", table=self.objects.place(described))
         if isinstance(value, (Function, ConcreteFunction)):
-            node = kinds.Node("function", name=value.name)
+            name = value.name  # bytes, of a concrete function
+            node = kinds.Node("function", name=name if isinstance(name, str) else name.decode())
             self._functions.append((node, value))
             if isinstance(value, Function):
                 node.parameters = _parameters(value)

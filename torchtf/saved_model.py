@@ -210,12 +210,13 @@ def _export(obj, export_dir, signatures):
         raise _file_error(error) from error
 
 
-def save_keras_model(model, path: str | os.PathLike) -> None:
+def save_keras_model(model, path: str | os.PathLike, signatures=None) -> None:
     """``model.save(folder)`` of Keras 2: a SavedModel that `load_keras_model` makes a model of
     again.
 
-    Beside the SavedModel of the model's call the folder gets ``keras_metadata.pb`` with the
-    configuration, and the whole model in Keras' own format in ``assets.extra/keras/``.
+    Beside the SavedModel of the model's call, or of `signatures`, the folder gets
+    ``keras_metadata.pb`` with the configuration, and the whole model in Keras' own format in
+    ``assets.extra/keras/``.
 
     Raises:
         As `save`.
@@ -223,7 +224,7 @@ def save_keras_model(model, path: str | os.PathLike) -> None:
     with tempfile.TemporaryDirectory(prefix="keras-") as scratch:
         archive = os.path.join(scratch, _KERAS_ARCHIVE.name)
         model.save(archive)
-        _export(model, path, None)
+        _export(model, path, signatures)
         target = Path(path, _KERAS_ARCHIVE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(archive, target)

@@ -493,6 +493,7 @@ def _save(model: Any, filepath: Any, overwrite: bool, zipped: Any, **kwargs: Any
     ):
         return None
     include_optimizer = kwargs.pop("include_optimizer", True)
+    signatures = kwargs.pop("signatures", None) if save_format == "tf" else None
     if kwargs:
         raise ValueError(f"The following argument(s) are not supported: {list(kwargs)}")
     if save_format == "h5":
@@ -501,7 +502,8 @@ def _save(model: Any, filepath: Any, overwrite: bool, zipped: Any, **kwargs: Any
         return saving_lib.save_model(model, filepath)
     from torchtf import saved_model
 
-    return _side.on_user_side(saved_model.save_keras_model, (model, os.fspath(filepath)))
+    arguments = (model, os.fspath(filepath), signatures)
+    return _side.on_user_side(saved_model.save_keras_model, arguments)
 
 
 @replaces(saving_api, "load_model")

@@ -11,11 +11,11 @@ import threading
 import numpy as np
 import torch
 
-from torchtf.core import dtypes, errors, graph
+from torchtf.core import arena, dtypes, errors, graph
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.host_op import host_op, object_array
 from torchtf.core.shape import TensorShape
-from torchtf.core.tensor import Tensor, is_tensor_type, wrap
+from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
 from torchtf.function.trace import init_scope
 from torchtf.ragged import RaggedTensor
 from torchtf.sparse import SparseTensor
@@ -50,13 +50,30 @@ def _array(tensor) -> np.ndarray:
     return data if isinstance(data, np.ndarray) else tensor.numpy()
 
 
+def _kept(value, dtype) -> Tensor:
+    """A tensor that a table keeps. A traced function makes its table while it is traced: what it
+    computed for it is computed now.
+    """
+    if type(value) is SymbolicTensor:
+        if dtype is not None and value.dtype is not dtypes.as_dtype(dtype):
+            raise ValueError(
+                f"Tensor conversion requested dtype {dtypes.as_dtype(dtype).name} for Tensor with "
+                f"dtype {value.dtype.name}: {value}"
+            )
+        with arena.Arena() as strings:
+            data = graph.current_trace().initial_value(value._data)
+            return wrap(strings.decode(data) if value.dtype is dtypes.string else data)
+    with init_scope():
+        return convert_to_tensor(value, dtype=dtype)
+
+
 class _Table:
     """What all tables share: their types, and lookup of plain, ragged and sparse tensors."""
 
     def __init__(self, key_dtype, value_dtype, default_value, name):
         self._key_dtype = dtypes.as_dtype(key_dtype)
         self._value_dtype = dtypes.as_dtype(value_dtype)
-        self._default = convert_to_tensor(default_value, dtype=self._value_dtype)
+        self._default = _kept(default_value, self._value_dtype)
         self._value_shape = tuple(self._default.shape)
         self._name = name
         self._lock = threading.Lock()
@@ -241,9 +258,7 @@ class KeyValueTensorInitializer:
     """
 
     def __init__(self, keys, values, key_dtype=None, value_dtype=None, name=None):
-        with init_scope():  # a traced function makes its table while it is traced
-            self._keys = convert_to_tensor(keys, dtype=key_dtype)
-            self._values = convert_to_tensor(values, dtype=value_dtype)
+        self._keys, self._values = _kept(keys, key_dtype), _kept(values, value_dtype)
         if not self._keys.shape.is_compatible_with(self._values.shape):
             raise ValueError(f"Shapes {self._keys.shape} and {self._values.shape} are incompatible")
 

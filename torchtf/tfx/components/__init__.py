@@ -9,11 +9,17 @@ import importlib
 
 _MODULES = {
     "CsvExampleGen": "example_gen",
+    "DataAccessor": "trainer.fn_args_utils",
+    "Evaluator": "evaluator",
     "ExampleValidator": "example_validator",
+    "FnArgs": "trainer.fn_args_utils",
     "ImportExampleGen": "example_gen",
     "ImportSchemaGen": "schema_gen",
+    "Pusher": "pusher",
     "SchemaGen": "schema_gen",
     "StatisticsGen": "statistics_gen",
+    "Trainer": "trainer.component",
+    "Transform": "transform",
 }  # fmt: skip
 _ABSENT = {
     "BulkInferrer": "load the pushed model with tf.saved_model.load in a @component function",

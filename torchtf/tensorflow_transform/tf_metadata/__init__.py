@@ -1,0 +1,1 @@
+"""`tensorflow_transform.tf_metadata`: schemas, and feature specs of them."""
