@@ -356,9 +356,8 @@ def _weight(place, like: torch.Tensor, checkpoint: BundleReader, kept) -> torch.
     array = np.asarray(checkpoint.get_tensor(place["variable"]))
     permutation = place["permutation"]
     if permutation is not None:
-        # the variable lies permuted: undo it, from the shape that the permuted parameter had
-        shape = [like.shape[axis] for axis in permutation]
-        array = array.reshape(shape).transpose(np.argsort(permutation))
+        # the variable lies permuted; the parameter may have been reshaped before
+        array = array.reshape(place["shape"]).transpose(np.argsort(permutation))
     return torch.from_numpy(np.ascontiguousarray(array)).reshape(like.shape)
 
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import sys
@@ -236,7 +237,7 @@ def save_keras_model(model, path: str | os.PathLike, signatures=None) -> None:
 
 def load_keras_model(path: str | os.PathLike, **options):
     """The model of a folder that `save_keras_model` wrote; `options` are those of Keras'
-    load_model.
+    load_model. Its attribute `signatures` has those of the SavedModel.
 
     Raises:
         OSError: if the folder holds no such model.
@@ -250,7 +251,9 @@ def load_keras_model(path: str | os.PathLike, **options):
         )
     import keras
 
-    return keras.models.load_model(str(archive), **options)
+    model = keras.models.load_model(str(archive), **options)
+    object.__setattr__(model, "signatures", _SignaturesOf(os.fspath(path)))
+    return model
 
 
 def _file_error(error: OSError) -> errors.OpError:
@@ -510,6 +513,29 @@ class _SignatureMap(Mapping):
 
     def __repr__(self):
         return f"_SignatureMap({self._signatures})"
+
+
+class _SignaturesOf(Mapping):
+    """The signatures of a folder, which are loaded when one is asked for."""
+
+    def __init__(self, folder: str):
+        self._folder = folder
+
+    @functools.cached_property
+    def _loaded(self) -> Mapping:
+        return load(self._folder).signatures
+
+    def __getitem__(self, key):
+        return self._loaded[key]
+
+    def __iter__(self):
+        return iter(self._loaded)
+
+    def __len__(self):
+        return len(self._loaded)
+
+    def __repr__(self):
+        return repr(self._loaded)
 
 
 class LoadedFunction:
