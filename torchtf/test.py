@@ -116,6 +116,27 @@ def _value(x):
     return x
 
 
+def _is_ragged(x) -> bool:
+    return hasattr(x, "nested_row_splits")
+
+
+def _rows_and_values(x) -> tuple:
+    """Nested lists in the form of a ragged value, with all elements None, and its elements."""
+    if hasattr(x, "to_list"):
+        x = x.to_list()
+    elif not isinstance(x, (list, tuple)):
+        x = np.asarray(_value(x)).tolist()
+    values: list = []
+
+    def rows(item):
+        if isinstance(item, (list, tuple)):
+            return [rows(i) for i in item]
+        values.append(item)
+        return None
+
+    return rows(x), values
+
+
 def _array(x) -> np.ndarray:
     x = _value(x)
     if isinstance(x, (list, tuple)):
@@ -170,7 +191,9 @@ class TestCase(parameterized.TestCase):
     # -- values
 
     def assertAllEqual(self, a, b, msg=None):
-        """Asserts that two arrays have equal elements."""
+        """Asserts that two arrays or ragged tensors have equal elements."""
+        if _is_ragged(a) or _is_ragged(b):
+            return self._assert_rows(a, b, self.assertAllEqual, msg)
         a, b = _array(a), _array(b)
         self.assertEqual(a.shape, b.shape, msg or f"Shape mismatch: {a.shape} vs {b.shape}")
         same = a == b
@@ -179,6 +202,12 @@ class TestCase(parameterized.TestCase):
         if not np.all(same):
             self.fail(f"{msg or 'not equal'}: {a!r} vs {b!r}, where {np.argwhere(~same).tolist()}")
 
+    def _assert_rows(self, a, b, check, msg):
+        """Asserts that ragged values have the same nested rows, and compares the values in them."""
+        (rows, values), (other_rows, other_values) = map(_rows_and_values, (a, b))
+        self.assertEqual(rows, other_rows, msg)
+        check(values, other_values, msg)
+
     def assertNotAllEqual(self, a, b, msg=None):
         """Asserts that two arrays differ somewhere."""
         with contextlib.suppress(AssertionError):
@@ -186,7 +215,13 @@ class TestCase(parameterized.TestCase):
             self.fail(f"The two values are equal at all elements. {msg or ''}")
 
     def assertAllClose(self, a, b, rtol=1e-6, atol=1e-6, msg=None):
-        """Asserts that two structures of arrays are near each other."""
+        """Asserts that two structures of arrays or ragged tensors are near each other."""
+        if _is_ragged(a) or _is_ragged(b):
+
+            def close(x, y, msg):
+                self.assertAllClose(x, y, rtol, atol, msg)
+
+            return self._assert_rows(a, b, close, msg)
         a, b = _value(a), _value(b)
         if isinstance(a, dict):
             self.assertEqual(set(a), set(b), msg)

@@ -1,7 +1,8 @@
-"""`tf.experimental.DynamicRaggedShape`, and `tf.matmul` of ragged tensors, against TensorFlow."""
+"""`tf.experimental.DynamicRaggedShape`, and functions of whole ragged tensors, against TensorFlow."""
 
 from __future__ import annotations
 
+import torchtf
 from tests.oracle import cases, each, normal
 
 SETUP = """
@@ -116,6 +117,54 @@ g = tf.ragged.constant([[[1., 2.], [1., 2.], [1., 2.]], [[2., 2., 2.]]])
 ]), traced=False)  # fmt: skip
 def test_matmul(case):
     case.check()
+
+
+ROWS = """
+r = tf.ragged.constant([[1., 2.], [3.], [], [4., 5., 6.]])
+deep = tf.ragged.constant([[[1., 2.], [3.]], [], [[4.]]])
+wide = tf.RaggedTensor.from_row_lengths(tf.reshape(tf.range(12.), [6, 2]), [2, 0, 1, 3])
+ids = tf.ragged.constant([[0, 1], [1], [], [0, 0, 2]])
+"""
+
+
+@cases({}, each(ROWS + "{}", [
+    *each("tf.split({})", [
+        "r, 2", "r, [1, 1, 2]", "r, [1, 2]", "r, 2, 1", "r, 2, 2", "wide, 2, 2", "wide, [1, 1], -1",
+        "deep, 3",
+    ]),
+    *each("tf.math.unsorted_segment_{}(r, [0, 1, 0, 2], 3)", "sum prod max min mean sqrt_n"),
+    "tf.math.unsorted_segment_sum(r, ids, 3)", "tf.math.unsorted_segment_mean(r, ids, 3)",
+    "tf.math.unsorted_segment_sum(tf.ones([4]), ids, 3)",
+    "tf.math.unsorted_segment_sum(deep, [0, 1, 0], 2)",
+    *each("tf.cumsum({})", [
+        "r", "r, 1", "r, 1, exclusive=True, reverse=True", "deep, -1", "wide", "wide, 2",
+    ]),
+    *each("tf.math.reduce_{}", [
+        "variance(r)", "variance(r, 0)", "std(r, 1)", "variance(deep, 1)", "std(deep, -1, keepdims=True)",
+        "variance(r, [0, 1])", "variance(wide, 1)", "mean(deep, 1)", "logsumexp(r, 1)",
+        "logsumexp(r)", "logsumexp(r, 1, keepdims=True)",
+    ]),
+    *each("tf.dynamic_partition({}, 3)", ["r, [0, 1, 0, 1]", "deep, [2, 0, 2]", "r, ids"]),
+    "tf.add_n([r, r, r])", "tf.bitcast(r, tf.int32)", "tf.clip_by_value(r, 2, 4)",
+    "tf.where(wide > 2)", "tf.gather(wide, [0], axis=2)",
+    "tf.image.resize(tf.ragged.stack([tf.ones([2, 3, 1]), tf.ones([4, 2, 1])]), [2, 2])",
+]), traced=False, grad=False)  # fmt: skip
+def test_functions(case):
+    case.check()
+
+
+class Assertions(torchtf.test.TestCase):
+    """What `tf.test.TestCase` says of ragged tensors."""
+
+    def test_rows(self):
+        rows = torchtf.ragged.constant([[1.0, 2.0], [], [3.0]])
+        self.assertAllEqual(rows, [[1, 2], [], [3]])
+        self.assertAllClose([[1, 2], [], [3.0000001]], rows)
+        for other in ([[1, 2], [3], []], [[1, 2], [], [4]], [[1, 2], []]):
+            with self.assertRaises(AssertionError):
+                self.assertAllEqual(rows, other)
+            with self.assertRaises(AssertionError):
+                self.assertAllClose(rows, other)
 
 
 def test_reserved_keys_in_a_function(run_python):

@@ -133,6 +133,7 @@ def _split_equal(value: T, count, axis):
     return list(torch.split(value, length // count, axis)) if length else [value] * count
 
 
+@dispatched
 def split(value, num_or_size_splits, axis=0, num=None, name="split"):
     """Splits a tensor along an axis (source: `tf.split`).
 

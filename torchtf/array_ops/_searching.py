@@ -10,6 +10,7 @@ import torch
 from torchtf.array_ops._indexing import where
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor, raw, sizes_of, to_axis, to_shape
+from torchtf.core.dispatch import dispatched
 from torchtf.core.indexed_slices import IndexedSlices
 from torchtf.core.op import op
 from torchtf.core.tensor import is_fake, wrap
@@ -257,6 +258,7 @@ def dynamic_stitch(indices, data, name=None):
 # -- clipping
 
 
+@dispatched
 def clip_by_value(t, clip_value_min, clip_value_max, name=None):
     """Values between a minimum and a maximum (source: `tf.clip_by_value`).
 

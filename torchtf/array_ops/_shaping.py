@@ -405,6 +405,7 @@ def _bitcast(input: T, to) -> U:
     return input.detach().contiguous().view(to).squeeze(-1)
 
 
+@dispatched
 def bitcast(input, type, name=None):
     """The same bits read as another type (source: `tf.bitcast`).
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from torchtf.core import errors
 from torchtf.core.convert import convert_to_tensor, to_shape
+from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.tensor import is_fake
 from torchtf.image._geometry import as_image, pad_image, scalar
@@ -194,6 +195,7 @@ def _resize(images: Real, size, method, antialias) -> Float32:
     return result if images.dim() == 4 else result.squeeze(0)
 
 
+@dispatched
 def resize(
     images, size, method="bilinear", preserve_aspect_ratio=False, antialias=False, name=None
 ):

@@ -9,6 +9,7 @@ from torchtf import bitwise
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import KERNEL_NAMES, convert_to_tensor
 from torchtf.core.derivative import differentiable
+from torchtf.core.dispatch import handler_of
 from torchtf.core.indexed_slices import IndexedSlices
 from torchtf.core.op import op
 from torchtf.core.shape import brackets
@@ -92,6 +93,8 @@ def add_n(inputs, name=None):
             "Inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype "
             f"and shape. Received: {inputs}"
         )
+    if handler_of(inputs) is not None:
+        return _add_n(list(inputs), name)
     inputs = [convert_to_tensor(x) for x in inputs]
     for i, x in enumerate(inputs):
         if not x.shape.is_compatible_with(inputs[0].shape):

@@ -8,6 +8,7 @@ import torch
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor, to_axis
 from torchtf.core.derivative import with_gradient
+from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.tensor import is_fake
 from torchtf.math._arithmetic import conj, multiply, not_equal, real, square, subtract
@@ -156,6 +157,7 @@ def reduce_logsumexp(input_tensor: Float, axis=None, keepdims=False):
     return torch.logsumexp(input_tensor, dims, keepdim=keepdims) if dims else input_tensor.clone()
 
 
+@dispatched
 def reduce_variance(input_tensor, axis=None, keepdims=False, name=None):
     """The mean squared distance from the mean along axes (source: `tf.math.reduce_variance`).
 

@@ -191,6 +191,7 @@ def _segment_sizes(data, segment_ids, num_segments):
     return wrap(counts.reshape(-1, *(1,) * (data.ndim - ids.dim())))
 
 
+@dispatched
 def unsorted_segment_mean(data, segment_ids, num_segments, name=None):
     """The mean of the elements of each segment (source: `tf.math.unsorted_segment_mean`);
     0 for a segment without elements.
@@ -200,6 +201,7 @@ def unsorted_segment_mean(data, segment_ids, num_segments, name=None):
     return truediv(total, _segment_sizes(data, segment_ids, num_segments), name)
 
 
+@dispatched
 def unsorted_segment_sqrt_n(data, segment_ids, num_segments, name=None):
     """The sum of each segment over the square root of its size
     (source: `tf.math.unsorted_segment_sqrt_n`).

@@ -13,6 +13,7 @@ from torchtf.core import dtypes
 from torchtf.core.convert import convert_to_tensor, to_axis, to_torch
 from torchtf.core.op import op
 from torchtf.core.tensor import is_fake, is_tensor_type, wrap
+from torchtf.ragged import _functions as functions
 from torchtf.ragged import _partition as part
 from torchtf.ragged._factory import boolean_mask
 from torchtf.ragged._getitem import gather
@@ -268,11 +269,9 @@ def _reduce_axis(op, value, axis, keepdims):
 
 
 def _mean(op, rt, axes, keepdims):
-    from torchtf import math
-
     total = _reduce_axes(math.reduce_sum.op, rt, axes, keepdims)
     ones = rt.with_flat_values(array_ops.ones_like(rt.flat_values))
-    return math.truediv(total, _reduce_axes(math.reduce_sum.op, ones, axes, keepdims))
+    return total / _reduce_axes(math.reduce_sum.op, ones, axes, keepdims)
 
 
 # -- joins, indexes
@@ -309,7 +308,9 @@ def gather_ragged(params, indices, axis=0, batch_dims=0):
     indices = convert_to_tensor(indices)
     axis = array_ops_axis(axis or 0, params.shape.rank)
     if axis > 0:
-        if isinstance(params, RaggedTensor) and axis == 1:
+        if not isinstance(params, RaggedTensor):
+            return array_ops.gather(params, indices, axis=axis)
+        if axis == 1:
             raise ValueError("tf.gather on a ragged axis needs batch_dims")
         return params.with_values(gather_ragged(params.values, indices, axis - 1))
     flat = array_ops.reshape(indices, [-1])._data
@@ -431,8 +432,19 @@ def _reverse(op, args):
     return rt
 
 
-def _matmul(op, args):
-    return matmul(*args)
+def _as(function):
+    """The handler of an op for which there is a function with its arguments."""
+    return lambda op, args: function(*args)
+
+
+def _unsorted_segments(how):
+    def handler(op, args):
+        data, ids = functions._values_of_each(convert(args[0]), args[1])
+        if not isinstance(data, RaggedTensor):
+            return op.public(data, ids, *args[2:])
+        return _segments(data, to_torch(ids), part.number(args[2]), how)
+
+    return handler
 
 
 def _flat(op, args):
@@ -469,7 +481,7 @@ def tile(value, multiples: list[int]):
 
 def _where(op, args):
     condition = args[0]
-    flat = condition.flat_values._data.nonzero()[:, 0]
+    flat = condition.flat_values._data.reshape(-1).nonzero()[:, 0]
     return part.take(condition.to_sparse().indices, wrap(flat))
 
 
@@ -526,22 +538,36 @@ _HANDLERS = {
     "ReverseV2": _reverse,
     "Reshape": _flat,
     "Tile": _tile,
+    "Cumsum": lambda op, args: functions.cumulative(op, *args),
+    "DynamicPartition": _as(functions.dynamic_partition),
+    "LogSumExp": _as(functions.logsumexp),
+    "UnsortedSegmentMax": _unsorted_segments("amax"),
+    "UnsortedSegmentMin": _unsorted_segments("amin"),
+    "UnsortedSegmentProd": _unsorted_segments("prod"),
+    "UnsortedSegmentSum": _unsorted_segments("sum"),
     "Softmax": _softmax,
     # composite functions, by their names
     "bincount": _bincount,
+    "bitcast": _on_flat_values,
     "boolean_mask": _boolean_mask,
+    "clip_by_value": _on_flat_values,
     "concat": _concat,
     "dropout": _on_flat_values,
     "gather": _gather,
-    "matmul": _matmul,
+    "matmul": _as(matmul),
     "one_hot": _on_flat_values,
     "ones_like": _on_flat_values,
     "rank": _rank_of,
+    "reduce_variance": _as(functions.variance),
+    "resize": lambda op, args: functions.resize(op, *args),
     "reverse": _reverse,
     "shape": _shape,
     "size": _flat,
+    "split": _as(functions.split),
     "stack": _stack,
     "tile": _tile,
+    "unsorted_segment_mean": _as(functions.segment_mean),
+    "unsorted_segment_sqrt_n": _as(functions.segment_sqrt_n),
     "where": _select,
     "zeros_like": _on_flat_values,
 }
