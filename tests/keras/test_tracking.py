@@ -8,6 +8,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+import torch
 
 import torchtf as tf
 
@@ -210,3 +211,39 @@ def test_private_layers_in_a_keras_file(tmp_path):
     with zipfile.ZipFile(tmp_path / "m.keras") as archive:
         weights = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
         assert "vars" in weights["layers/hidden/_dense"]
+
+
+def test_state_dict_has_them():
+    class Holder(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.block = Block()
+            self.named = tf.Variable(["text"], trainable=False)  # which PyTorch cannot hold
+
+        def call(self, x):
+            return self.block(x)
+
+    def made():
+        model = keras.Sequential([keras.Input((3,)), Mixed(), Holder()])
+        model(X)
+        return model
+
+    first, second = made(), made()
+    first.layers[0].w.assign_add(tf.ones((3, 2)))
+    first.layers[1].block.scale.assign(7.0)
+    assert sorted(first.state_dict()) == [
+        "0.kernel", "0.late", "0.parts_0", "0.parts_1_a", "0.steps", "0.w",
+        "1.bias", "1.block_scale", "1.kernel",
+    ]  # fmt: skip
+    assert [n for n, _ in first.named_parameters()] == ["0.kernel", "1.kernel", "1.bias"]
+    before = second.layers[0].w.read_value()
+    second.load_state_dict(first.state_dict())
+    np.testing.assert_array_equal(second.layers[0].w.numpy(), np.full((3, 2), 2.0))
+    np.testing.assert_array_equal(before, np.ones((3, 2)))
+    assert float(second.layers[1].block.scale) == 7.0
+    second.to(torch.float64)
+    assert second.layers[0].w.dtype == tf.float64
+    tensors = {"0.w": torch.zeros(3, 2, dtype=torch.float64, requires_grad=True)}
+    x = torch.ones(4, 3, dtype=torch.float64)
+    torch.func.functional_call(second, tensors, (x,)).sum().backward()
+    assert tensors["0.w"].grad.abs().sum() > 0

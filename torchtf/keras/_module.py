@@ -4,8 +4,8 @@ Contract:
 - Parameters and buffers are named by their place, as in PyTorch: by the attribute that holds a
   layer or a weight (`encoder.dense.kernel`), in functional and sequential models by the layer's
   number (`0.kernel`). So a `state_dict` fits any model of the same structure.
-- Weights that were made trainable are parameters, all else (moving averages, random states) is a
-  buffer.
+- Weights that were made trainable are parameters, all else (moving averages, random states,
+  `tf.Variable`s) is a buffer.
 - What PyTorch puts in their place (`functional_call`, `torch.export`, `to`) is what the layer
   computes with.
 - Called with torch tensors and without `training`, a model is in the mode that `train()` or
@@ -17,6 +17,7 @@ Contract:
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,7 +32,10 @@ from keras.src.models.sequential import Sequential
 from keras.src.ops.operation import Operation
 from keras.src.utils.torch_utils import TorchModuleWrapper
 
+from torchtf.core.variable import Variable as TFVariable
 from torchtf.keras._patch import own_attribute, replaces
+from torchtf.keras._tracking import tf_variables
+from torchtf.module import Module
 
 # ---- parameters, buffers and children, as PyTorch asks for them ---------------------------------
 
@@ -68,8 +72,10 @@ def _names(owner: Any, values: list[Any]) -> dict[str, Any]:
         if id(value) in missing:
             missing.discard(id(value))
             found[id(value)] = name
-        elif missing and isinstance(value, (list, tuple, dict)) and id(value) not in seen:
+        elif missing and isinstance(value, (list, tuple, dict, Module)) and id(value) not in seen:
             seen.add(id(value))
+            if isinstance(value, Module):
+                value = vars(value)
             items = value.items() if isinstance(value, dict) else enumerate(value)
             for key, item in items:
                 look(f"{name}_{key}", item)
@@ -80,7 +86,7 @@ def _names(owner: Any, values: list[Any]) -> dict[str, Any]:
             look(name, value)
     named: dict[str, Any] = {}
     for value in values:
-        base = name = found.get(id(value), value.name).replace(".", "_")
+        base = name = re.sub(r"[./:]", "_", found.get(id(value), value.name))
         count = 1
         while name in named:
             name = f"{base}_{count}"
@@ -93,8 +99,9 @@ def _tensors(kind: str, variables: Callable[[Any], list[Any]]) -> property:
     def tensors(self: Any) -> _Tensors:
         held: _Tensors = vars(self)[kind]
         if not isinstance(self, TorchModuleWrapper):  # its module has them
-            own = [v for v in variables(self) if isinstance(v, Variable) and v._value is not None]
-            held.follow(_names(self, own))
+            kinds = (Variable, TFVariable)
+            own = [v for v in variables(self) if isinstance(v, kinds)]
+            held.follow(_names(self, [v for v in own if isinstance(v._value, torch.Tensor)]))
         return held
 
     def start(self: Any, value: dict[str, Any]) -> None:
@@ -103,8 +110,16 @@ def _tensors(kind: str, variables: Callable[[Any], list[Any]]) -> property:
     return property(tensors, start)
 
 
-def _state(layer: Any) -> list[Any]:
-    return layer._non_trainable_variables + [g.state for g in layer._seed_generators]
+def _parameter_variables(layer: Any) -> list[Any]:
+    held = [v for v in tf_variables(layer) if isinstance(v, Variable)]  # those of a `tf.Module`
+    return layer._trainable_variables + [v for v in held if v.trainable]
+
+
+def _buffer_variables(layer: Any) -> list[Any]:
+    generators = [g.state for g in layer._seed_generators]
+    held = tf_variables(layer)
+    held = [v for v in held if not (isinstance(v, Variable) and v.trainable)]
+    return layer._non_trainable_variables + generators + held
 
 
 def _children(self: Any) -> dict[str, Any]:
@@ -119,8 +134,8 @@ def _set_children(self: Any, value: dict[str, Any]) -> None:
     vars(self)["_modules"] = value
 
 
-TorchLayer._parameters = _tensors("_parameters", lambda layer: layer._trainable_variables)
-TorchLayer._buffers = _tensors("_buffers", _state)
+TorchLayer._parameters = _tensors("_parameters", _parameter_variables)
+TorchLayer._buffers = _tensors("_buffers", _buffer_variables)
 TorchLayer._modules = property(_children, _set_children)
 
 
@@ -192,12 +207,22 @@ def _apply_and_note_dtype(self: Any, fn: Any, recurse: bool = True) -> Any:
     for held in (self._parameters, self._buffers):
         for variable in held._variables.values():
             name = str(variable._value.dtype).removeprefix("torch.")
-            if variable._dtype != name:
+            if isinstance(variable, Variable) and variable._dtype != name:
                 variable._dtype = name
                 self.dtype_policy = DTypePolicy(name)
     return self
 
 
+def _load_from_state_dict(self: Any, *args: Any) -> None:
+    """What `load_state_dict` calls for each module; it copies into the tensors."""
+    for variable in self._buffers._variables.values():
+        if isinstance(variable, TFVariable):  # values that were read stay as they were
+            variable._value = variable._value.clone()
+    _load_own(self, *args)
+
+
+_load_own = own_attribute(torch.nn.Module, "_load_from_state_dict")
+TorchLayer._load_from_state_dict = _load_from_state_dict
 TorchLayer.__init__ = _start_in_inference
 TorchLayer._apply = _apply_and_note_dtype
 

@@ -8,7 +8,8 @@ Contract:
 - A metric resets them with its other variables.
 - They may be created after the layer was built: `if self.v is None: self.v = tf.Variable(...)`.
 - What a `call` assigns while Keras only asks for the shapes of its results is undone.
-- They are no `torch.nn.Parameter`s: `state_dict` and `torch.optim` do not know them.
+- They are no `torch.nn.Parameter`s: `state_dict` has them among the buffers, `torch.optim` does not
+  know them.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def add_to_store(self: Any, store_name: str, value: Any) -> None:
 _listing: set[int] = set()
 
 
-def _state(layer: Any) -> list[Any]:
+def tf_variables(layer: Any) -> list[Any]:
     """The variables of a layer that `tf` made, trainable ones first."""
     found: dict[int, Any] = {}
     for value in layer._tracker.config[_STORE][1]:
@@ -89,7 +90,7 @@ def _own(layer: Any) -> list[Any]:
     own = layer._trainable_variables + layer._non_trainable_variables
     if layer._tracker.config[_STORE][1]:
         known = {id(v) for v in own}
-        own = own + [v for v in _state(layer) if id(v) not in known]
+        own = own + [v for v in tf_variables(layer) if id(v) not in known]
     return own
 
 
@@ -115,7 +116,7 @@ def _frozen(layer: Any) -> set[int]:
     found: set[int] = set()
     for below in layer._flatten_layers():
         if not below.trainable and below._tracker.config[_STORE][1]:
-            found.update(id(v) for v in _state(below))
+            found.update(id(v) for v in tf_variables(below))
     return found
 
 
