@@ -469,3 +469,13 @@ def test_constructors_that_are_lambdas():
     scaled = type("Scaled", (keras.layers.Layer,), {"__init__": init, "call": call})
     assert scaled(4.0, name="x").get_config()["by"] == 4.0
     assert scaled()(tf.constant([1.0])).numpy().tolist() == [3.0]
+
+
+def test_arrays_of_strings_enter_a_functional_model():
+    inputs = keras.Input((1,), dtype="string")
+    model = keras.Model(inputs, keras.layers.StringLookup(vocabulary=["a", "b"])(inputs))
+    for dtype in (object, str, bytes):
+        assert model(np.array([["b"], ["z"]], dtype)).numpy().tolist() == [[2], [0]]
+    assert keras.ops.convert_to_tensor(["a"]).dtype == tf.string
+    with pytest.raises(TypeError, match="Cannot convert 'a' to EagerTensor of dtype float"):
+        keras.Variable(1.0).assign("a")

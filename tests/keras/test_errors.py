@@ -49,6 +49,13 @@ calls = {
     "take columns": lambda: keras.ops.take(tf.constant([[1.0, 2.0]]), tf.constant([-3]), axis=1),
     "encoding": lambda: layers.CategoryEncoding(3)(tf.constant([[1, 5], [0, 2]])),
     "lookup": lambda: layers.StringLookup()(tf.constant(["a"])),
+    "assign_add": lambda: keras.Variable([1.0, 2.0]).assign_add([1.0, 2.0, 3.0]),
+    "assign_sub": lambda: keras.Variable([1.0, 2.0]).assign_sub([1.0, 2.0, 3.0]),
+    "loss": lambda: keras.losses.MeanSquaredError()(tf.ones([2, 3]), tf.ones([2, 4])),
+    "add": lambda: keras.ops.add(two, tf.ones([3])),
+    "matmul": lambda: keras.ops.matmul(tf.ones([2, 3]), tf.ones([2, 3])),
+    "concatenate": lambda: keras.ops.concatenate([tf.ones([2, 3]), two]),
+    "reshape": lambda: keras.ops.reshape(tf.ones([2, 3]), (4,)),
 }
 
 
@@ -68,6 +75,12 @@ try:
     layers.Embedding(3, 2)(tf.constant([[0, 5]]))
 except Exception as e:  # TensorFlow's names no call here
     results["embedding"] = [type(e).__name__, "indices[0,1] = 5 is not in [0, 3)" in str(e)]
+try:
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.fit(tf.ones([4, 3]), tf.ones([4, 5]), verbose=0)
+except Exception as e:  # the node has another name
+    results["targets"] = [type(e).__name__, str(e).split(" for ")[0]]
 print("RESULT", json.dumps(results))
 """
 
@@ -81,7 +94,8 @@ def results(tmp_path_factory):
     "name",
     [
         "op", "nested", "own", "function", "shapes", "take", "take columns", "encoding",
-        "embedding", "vocabulary", "lookup", "symbolic",
+        "embedding", "vocabulary", "lookup", "symbolic", "assign_add", "assign_sub", "loss", "add",
+        "matmul", "concatenate", "reshape", "targets",
     ],
 )  # fmt: skip
 def test_errors_keep_their_text(results, name):

@@ -460,3 +460,59 @@ def test_callbacks_see_the_outputs_of_predict_as_arrays():
     found = model.predict(np.ones((5, 3), "float32"), batch_size=2, callbacks=[heard], verbose=0)
     assert all(type(o) is np.ndarray for o in heard.seen)
     np.testing.assert_array_equal(np.concatenate(heard.seen), found)
+
+
+def test_metrics_of_an_epoch_are_those_before_its_validation():
+    class Steps(keras.metrics.Metric):
+        def __init__(self):
+            super().__init__(name="steps")
+            self.steps = self.add_weight(shape=(), initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.steps.assign_add(1.0)
+
+        def result(self):
+            return self.steps
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
+    count = keras.metrics.TruePositives(name="count", thresholds=0.0)
+    model.compile("sgd", "mse", metrics=[count, Steps()])
+    many, few = np.ones((8, 2), "float32"), np.ones((3, 2), "float32")
+    history = model.fit(
+        many, many[:, :1], validation_data=(few, few[:, :1]), batch_size=4, epochs=2, verbose=0
+    ).history
+    assert history["count"] == [8.0, 8.0] and history["val_count"] == [3.0, 3.0]
+    assert history["steps"] == [2.0, 2.0] and history["val_steps"] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ["Sum", "FalseNegatives"])
+def test_the_result_of_a_metric_does_not_change_later(name):
+    metric = getattr(keras.metrics, name)()
+    update = metric.update_state if name == "Sum" else lambda x: metric.update_state(x, [0.0])
+    update([1.0])
+    before = metric.result()
+    update([1.0])
+    assert float(before) == 1.0 and float(metric.result()) == 2.0
+
+
+def test_methods_assigned_to_a_class_later():
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+    model = Model()
+
+    def call(self, x):
+        return tf.stack([self.dense(x)] * 2, axis=1)
+
+    def train_step(self, data):
+        assert isinstance(data[0], tf.Tensor)
+        return {"seen": tf.reduce_sum(data[0])}
+
+    Model.call, Model.train_step = call, train_step
+    x = np.ones((4, 3), "float32")
+    assert model(x).shape == (4, 2, 2)
+    model.compile("sgd", "mse")
+    assert model.fit(x, np.ones((4, 2, 2)), verbose=0).history == {"seen": [12.0]}
+    assert model.predict(x, verbose=0).shape == (4, 2, 2)

@@ -51,6 +51,7 @@ for _name in (
     "_nn",
     "_recurrent",
     "_losses",
+    "_shape_errors",
     "_random",
     "_image",
     "_directories",

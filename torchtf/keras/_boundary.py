@@ -5,7 +5,8 @@ Contract:
   implementations of them are entered through `into_keras`, a user's through `into_user`; so each
   runs on its own side, whoever calls.
 - A class is Keras' if its module is of the package `keras` (or of this one), else the user's.
-  Classes made later are adopted when they are made.
+  Classes made later are adopted when they are made; a `call` or a step that is assigned to a class
+  after that, when it is first used.
 - Plain functions of the user (activations, losses, initializers, ...) are adopted where Keras
   resolves them, and serialized as the functions that they are.
 """
@@ -157,6 +158,13 @@ def adopt(cls: type) -> None:
                     setattr(cls, name, crossing)
     if issubclass(cls, Layer) and "call" in vars(cls) and "forward" not in vars(cls):
         cls.forward = forward_of(vars(cls)["call"])  # type: ignore[attr-defined]
+
+
+def adopt_again(cls: type) -> None:
+    """`adopt` for methods that were assigned to a class, or a base of it, after it was made."""
+    for kind in cls.__mro__:
+        if issubclass(kind, tuple(CROSSINGS)):
+            adopt(kind)
 
 
 def _subclasses(cls: type) -> Iterator[type]:

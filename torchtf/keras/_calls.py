@@ -85,8 +85,18 @@ def _is_plain(layer: Any, args: tuple, kwargs: dict) -> bool:
     )
 
 
+def _crosses(function: Any) -> bool:
+    """Whether a method is one that the boundary made callable from both sides."""
+    known = getattr(function, "__dict__", ())
+    return "torchtf_user" in known or "torchtf_raw" in known
+
+
 @replaces(Layer, "__call__")
 def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
+    if not _crosses(type(self).call):  # it was assigned when the class was made already
+        from torchtf.keras._boundary import adopt_again
+
+        adopt_again(type(self))
     if not _is_plain(self, args, kwargs):
         return _call(self, *args, **kwargs)
     return _call_built(self, args[0], kwargs)

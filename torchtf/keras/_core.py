@@ -13,6 +13,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from keras.src import tree
 from keras.src.backend.common import dtypes
@@ -21,7 +22,9 @@ from keras.src.backend.torch import math as keras_math
 from keras.src.backend.torch import numpy as keras_numpy
 from keras.src.backend.torch.core import Variable, get_device, to_torch_dtype
 
+from torchtf.core.convert import convert_to_tensor as convert
 from torchtf.core.convert import to_shape, to_torch
+from torchtf.core.dtypes import as_dtype
 from torchtf.core.tensor import Tensor, is_fake, is_tensor_type, to_numpy, wrap
 from torchtf.core.variable import Variable as TFVariable
 from torchtf.keras import _side
@@ -68,7 +71,19 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any
         if sizes is not None:
             return sizes
         x = _side.inward(x)
+    elif hasattr(x, "__array__") and not isinstance(x, (np.ndarray, np.generic)):
+        x = np.asarray(x)  # a column of pandas, say
+    if _is_text(x):
+        return _side.inward(convert(x, None if dtype is None else as_dtype(dtype)))
     return _convert_to_tensor(x, dtype)
+
+
+def _is_text(x: Any) -> bool:
+    """Whether a value that is no tensor holds strings, as far as its first element tells."""
+    while isinstance(x, (list, tuple)) and x:
+        x = x[0]
+    kind = getattr(getattr(x, "dtype", None), "kind", None)  # of NumPy's dtypes and of pandas'
+    return isinstance(x, (str, bytes)) or kind in ("O", "S", "U")
 
 
 _convert_to_numpy = own_attribute(core, "convert_to_numpy")

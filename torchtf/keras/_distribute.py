@@ -30,8 +30,10 @@ from keras.src.trainers.trainer import Trainer
 
 from torchtf.core.convert import to_torch
 from torchtf.core.files import written_alone
+from torchtf.core.tensor import Tensor, wrap
 from torchtf.keras._patch import own_attribute, replaces
 from torchtf.keras._side import into_keras, on_keras_side
+from torchtf.keras._trace import tracing
 from torchtf.keras._variable import assignment_hooks
 
 
@@ -253,15 +255,40 @@ def _read_sums(group: Any, variables: list[Any], read: Callable[[], Any]) -> Any
 
 
 def aggregated(result: Callable[..., Any]) -> Callable[..., Any]:
-    """A metric's `result` over all replicas, unless a replica asks within its step."""
+    """A metric's `result` over all replicas, unless a replica asks within its step.
+
+    A tensor in it stays as it is when the metric is updated.
+    """
 
     @functools.wraps(result)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if strategy_of(self) is None:
-            return result(self, *args, **kwargs)
-        return with_all_states(self, list(self.variables), lambda: result(self, *args, **kwargs))
+        variables = list(self.variables)
+
+        def read() -> Any:
+            return _apart(result(self, *args, **kwargs), variables)
+
+        return read() if strategy_of(self) is None else with_all_states(self, variables, read)
 
     return method
+
+
+def _apart(found: Any, variables: list[Any]) -> Any:
+    """`found` with copies of the tensors that share the memory of variables."""
+    if tracing():  # a graph copies them
+        return found
+    memory = {
+        v._value.untyped_storage()._cdata
+        for v in variables
+        if isinstance(getattr(v, "_value", None), torch.Tensor)
+    }
+
+    def copied(x: Any) -> Any:
+        data = x._data if type(x) is Tensor else x
+        if not isinstance(data, torch.Tensor) or data.untyped_storage()._cdata not in memory:
+            return x
+        return wrap(data.clone()) if type(x) is Tensor else data.clone()
+
+    return tree.map_structure(copied, found)
 
 
 _init_metric = own_attribute(Metric, "__init__")

@@ -143,6 +143,9 @@ def _make(name: str, step_name: str, over_batches: Callable[[list[Any]], Any]) -
         made = getattr(self, attribute)
         if made is not None and not force:
             return made
+        from torchtf.keras._boundary import adopt_again
+
+        adopt_again(type(self))
         step = getattr(self, step_name)
         if name == "predict":
             step = _traced(self, step)
@@ -288,12 +291,11 @@ def _build(model: Any, iterator: TorchEpochIterator) -> None:
 
 
 def _metrics_or_logs(model: Any, logs: Any) -> dict[str, Any]:
-    return dict(
-        with_all_states(
-            model,
-            model.metrics_variables,
-            lambda: on_keras_side(model._get_metrics_result_or_logs, (logs,)),
-        )
+    """The metrics as numbers: tensors might show what the metrics are updated to later."""
+    return with_all_states(
+        model,
+        model.metrics_variables,
+        lambda: pythonify_logs(on_keras_side(model._get_metrics_result_or_logs, (logs,))),
     )
 
 
@@ -449,7 +451,7 @@ def evaluate(
         batches.end(end, logs)
         if self.stop_evaluating:
             break
-    logs = pythonify_logs(_metrics_or_logs(self, logs))
+    logs = _metrics_or_logs(self, logs)
     callbacks.on_test_end(logs)
     return logs if return_dict else self._flatten_metrics_in_order(logs)
 
