@@ -185,6 +185,13 @@ def expand_dims(input, axis, name=None):
     return _expand_dims(input, to_axis(axis), name)
 
 
+def _shows_in_a_run(size: torch.SymInt) -> bool:
+    """Whether a size that an export sees depends on values, so that only a run can tell it."""
+    from torch.fx.experimental.symbolic_shapes import has_free_unbacked_symbols
+
+    return has_free_unbacked_symbols(size)
+
+
 @op("Squeeze")
 def squeeze(input: T, axis=None):
     """Removes axes of size 1 (source: `tf.squeeze`).
@@ -206,11 +213,14 @@ def squeeze(input: T, axis=None):
                 None, None,
                 f"Tried to squeeze dim index {d} for tensor with {input.dim()} dimensions.",
             )  # fmt: skip
-        if input.shape[d] != 1:
+        size = input.shape[d]
+        if type(size) is torch.SymInt and _shows_in_a_run(size):
+            torch._check(size == 1)
+        elif size != 1:
             raise errors.InvalidArgumentError(
                 None, None,
                 f"Can not squeeze dim[{d % input.dim()}], expected a dimension of 1, got "
-                f"{input.shape[d]}",
+                f"{size}",
             )  # fmt: skip
     return torch.squeeze(input, tuple(dims))
 

@@ -366,8 +366,13 @@ class MetadataStore:
                 self._insert("Association", row, "OR IGNORE")
 
     def put_events(self, events: Sequence) -> None:
+        """Writes events; an artifact that is twice an input of an execution is one event."""
         with self._transaction():
             for event in events:
+                same = "artifact_id = ? AND execution_id = ? AND type = ?"
+                ids = (event.artifact_id, event.execution_id, event.type)
+                if self._all(f"SELECT 1 FROM Event WHERE {same}", ids):
+                    continue
                 row = {
                     "artifact_id": event.artifact_id,
                     "execution_id": event.execution_id,
