@@ -196,3 +196,46 @@ def test_errors(tmp_path, model):
     populator.load_associated_file_buffers({"labels.txt": b"", "other.txt": b""})
     with pytest.warns(UserWarning, match=r"other\.txt"):
         populator.populate()
+
+
+def test_json_is_laid_out_as_by_flatc():
+    meta = describe()
+    image = meta.subgraphMetadata[0].inputTensorMetadata[0]
+    unit = fb.ProcessUnitT()
+    unit.optionsType = fb.ProcessUnitOptions.ScoreCalibrationOptions
+    unit.options = fb.ScoreCalibrationOptionsT()
+    unit.options.defaultScore = np.float32(0.2)
+    image.processUnits = [unit]
+    image.description = "{}"
+    text = _metadata.convert_to_json(packed(meta))
+    assert '\n          "description": "{}",\n' in text and '"default_score": 0.2\n' in text
+    assert '"output_tensor_metadata": [\n        {\n        }\n      ]\n' in text
+    assert text.endswith("\n}\n")
+
+
+def test_empty_and_missing_files_are_named(model):
+    for call, text in (
+        (lambda: _metadata.MetadataPopulator.with_model_buffer(b""), "model_buf cannot be empty."),
+        (
+            lambda: _metadata.MetadataDisplayer.with_model_buffer(b""),
+            "model_buffer cannot be empty.",
+        ),
+        (
+            lambda: _metadata.MetadataDisplayer(model, b"0000widn", []),
+            "The metadata buffer does not have the expected identifier, and may not be a valid "
+            "TFLite Metadata.",
+        ),
+    ):
+        with pytest.raises(ValueError) as error:
+            call()
+        assert str(error.value) == text
+    populator = _metadata.MetadataPopulator.with_model_buffer(model)
+    for call in (
+        _metadata.MetadataPopulator.with_model_file,
+        _metadata.MetadataDisplayer.with_model_file,
+        populator.load_metadata_file,
+        lambda name: populator.load_associated_files([name]),
+    ):
+        with pytest.raises(OSError) as error:
+            call("nowhere")
+        assert str(error.value) == "File, 'nowhere', does not exist."

@@ -303,6 +303,8 @@ class Schema:
     def _plain(self, field: Field, value):
         if field.kind == "string":
             return value.decode() if isinstance(value, bytes) else value
+        if field.kind == "float":
+            return round(value, 6)  # the digits of a float32
         if field.kind in self.enums:
             names = {number: member for member, number in self.enums[field.kind].items()}
             return names.get(value, value)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,7 +38,7 @@ class MetadataPopulator:
     def __init__(self, model_file: str | os.PathLike | None, model_buf: bytes | None = None):
         self._model_file = None if model_file is None else os.fspath(model_file)
         self._model = _read(model_file) if model_buf is None else bytes(model_buf)
-        _check_model(self._model)
+        _check_identifier(self._model, _MODEL)
         self._metadata: bytes | None = None
         self._associated_files: dict[str, bytes] = {}
 
@@ -48,7 +49,13 @@ class MetadataPopulator:
 
     @classmethod
     def with_model_buffer(cls, model_buf: bytes) -> MetadataPopulator:
-        """A populator that changes a copy of a buffer; see `get_model_buffer`."""
+        """A populator that changes a copy of a buffer; see `get_model_buffer`.
+
+        Raises:
+            ValueError: if it is empty, or no TFLite model.
+        """
+        if not model_buf:
+            raise ValueError("model_buf cannot be empty.")
         return cls(None, model_buf)
 
     def get_model_buffer(self) -> bytearray:
@@ -88,13 +95,8 @@ class MetadataPopulator:
         """
         if not metadata_buf:
             raise ValueError("The metadata to be populated is empty.")
-        buffer = bytearray(metadata_buf)
-        if bytes(buffer[4:8]) != self.METADATA_FILE_IDENTIFIER:
-            raise ValueError(
-                "The metadata buffer does not have the expected identifier, and may not be a valid "
-                "TFLite Metadata."
-            )
-        metadata = _parse(buffer)
+        _check_identifier(metadata_buf, _METADATA)
+        metadata = _parse(metadata_buf)
         self._check_tensors(metadata)
         metadata.minParserVersion = _minimum_version(metadata)
         for file in _files(metadata):
@@ -176,10 +178,19 @@ class MetadataPopulator:
 
 
 class MetadataDisplayer:
-    """Shows the metadata and the associated files of a model."""
+    """Shows the metadata and the associated files of a model.
 
-    def __init__(self, model_buffer: bytes, metadata_buffer: bytes, files: dict[str, bytes]):
-        self._model, self._metadata, self._files = model_buffer, metadata_buffer, files
+    Raises:
+        ValueError: if a buffer is of another format.
+    """
+
+    def __init__(
+        self, model_buffer: bytes, metadata_buffer: bytes, associated_file_list: Iterable[str]
+    ):
+        _check_identifier(model_buffer, _MODEL)
+        _check_identifier(metadata_buffer, _METADATA)
+        self._model, self._metadata = model_buffer, metadata_buffer
+        self._files = list(associated_file_list)
 
     @classmethod
     def with_model_file(cls, model_file: str | os.PathLike) -> MetadataDisplayer:
@@ -193,9 +204,14 @@ class MetadataDisplayer:
 
     @classmethod
     def with_model_buffer(cls, model_buffer: bytes) -> MetadataDisplayer:
-        """A displayer for a buffer."""
+        """A displayer for a buffer.
+
+        Raises:
+            ValueError: if it is empty, no TFLite model, or has no metadata.
+        """
+        if not model_buffer:
+            raise ValueError("model_buffer cannot be empty.")
         model = bytes(model_buffer)
-        _check_model(model)
         metadata = get_metadata_buffer(model)
         if not metadata:
             raise ValueError("The model does not have metadata.")
@@ -221,13 +237,14 @@ class MetadataDisplayer:
         """
         if filename not in self._files:
             raise ValueError(f"The file, {filename}, does not exist in the model.")
-        return self._files[filename]
+        return _packed(self._model)[filename]
 
 
 def convert_to_json(metadata_buffer: bytes) -> str:
-    """A metadata FlatBuffer as JSON, with the names of the schema."""
-    metadata = _parse(bytearray(metadata_buffer))
-    return json.dumps(_schema.SCHEMA.to_json("ModelMetadata", metadata), indent=2)
+    """A metadata FlatBuffer as JSON, with the names of the schema, laid out as flatc does."""
+    metadata = _parse(metadata_buffer)
+    text = json.dumps(_schema.SCHEMA.to_json("ModelMetadata", metadata), indent=2)
+    return re.sub(r"^( *)(.*)\{\}(,?)$", r"\1\2{\n\1}\3", text, flags=re.MULTILINE) + "\n"
 
 
 def get_metadata_buffer(model_buf: bytes) -> bytes | None:
@@ -258,12 +275,15 @@ def _model(buffer: bytes):
     return _tflite().Model.GetRootAs(buffer, 0)
 
 
-def _check_model(buffer: bytes) -> None:
-    if buffer[4:8] != MetadataPopulator.TFLITE_FILE_IDENTIFIER:
+_MODEL = (MetadataPopulator.TFLITE_FILE_IDENTIFIER, "model provided", "TFLite model")
+_METADATA = (MetadataPopulator.METADATA_FILE_IDENTIFIER, "metadata buffer", "TFLite Metadata")
+
+
+def _check_identifier(buffer: bytes, kind: tuple[bytes, str, str]) -> None:
+    identifier, given, wanted = kind
+    if bytes(buffer[4:8]) != identifier:
         raise ValueError(
-            "The model provided does not have the expected identifier, and may not be a valid "
-            "TFLite "
-            "model."
+            f"The {given} does not have the expected identifier, and may not be a valid {wanted}."
         )
 
 
@@ -367,5 +387,7 @@ def _text(value: str | bytes | None) -> str:
 
 
 def _read(path) -> bytes:
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"File, '{os.fspath(path)}', does not exist.")
     with open(path, "rb") as file:
         return file.read()
