@@ -539,8 +539,8 @@ def test_graph_defs_have_a_function_library():
     graph_def = graph.as_graph_def(add_shapes=True)
     by_op = {n.op: n for n in graph_def.node}
     library = {g.signature.name: g for g in graph_def.library.function}
-    body = library[by_op["While"].attr["body"].func.name]
-    assert {"FloorMod", "If"} <= {n.op for n in body.node_def}
+    body = library[by_op["StatelessWhile"].attr["body"].func.name]
+    assert {"FloorMod", "StatelessIf"} <= {n.op for n in body.node_def}
     defined = {n.name for n in graph_def.node}
     assert all(i.partition(":")[0] in defined for n in graph_def.node for i in n.input)
     assert graph.get_operation_by_name("n").type == "Placeholder"

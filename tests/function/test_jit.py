@@ -76,6 +76,34 @@ def test_assertions_and_tensor_arrays_do_not_stop_the_compiler():
     np.testing.assert_allclose(running(tf.constant([1.0, 2.0, 3.0])).numpy(), [1, 3, 6])
 
 
+@pytest.mark.slow
+def test_a_branch_that_hands_on_what_it_got_is_compiled():
+    v = tf.Variable([1.0, 2.0])
+
+    @tf.function(jit_compile=True)
+    def f(x):
+        if tf.reduce_sum(x) > 0:
+            v.assign_add(x)
+        return v + 0.0
+
+    for sign, want in ((1.0, [2.0, 3.0]), (-1.0, [2.0, 3.0])):
+        np.testing.assert_allclose(f(sign * tf.ones([2])).numpy(), want)
+
+
+def test_what_cannot_be_compiled_runs_unless_it_must_be(monkeypatch):
+    import torch
+
+    def fails(*inputs):
+        raise torch._dynamo.exc.TorchDynamoException("no lowering")
+
+    monkeypatch.setattr(torch, "compile", lambda *args, **kwargs: fails)
+    monkeypatch.setattr(jit, "_compiler_exists", lambda: True)
+    monkeypatch.setenv("TORCHTF_JIT", "always")
+    assert tf.function(lambda x: x + 1)(tf.constant(1)).numpy() == 2
+    with pytest.raises(torch._dynamo.exc.TorchDynamoException):
+        tf.function(lambda x: x + 1, jit_compile=True)(tf.constant(1))
+
+
 def test_modes(monkeypatch):
     monkeypatch.setenv("TORCHTF_JIT", "always")
     assert jit.wanted(None) and jit.wanted(True) and not jit.wanted(False)

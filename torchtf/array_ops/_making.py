@@ -62,7 +62,7 @@ def constant(value, dtype=None, shape=None, name="Const"):
     )
 
 
-def _filled(shape, value, dtype):
+def _filled(shape, value, dtype, name):
     wanted = dtypes.as_dtype(dtype)
     sizes = to_shape(shape, None)
     if type(sizes) is OpenSizes:
@@ -73,7 +73,10 @@ def _filled(shape, value, dtype):
         array = np.empty(sizes, dtype=object)
         array[...] = b"" if value == 0 else str(value).encode()
         return wrap(array)
-    return wrap(torch.full(sizes, value, dtype=wanted.torch, device=device.current()))
+    made = wrap(torch.full(sizes, value, dtype=wanted.torch, device=device.current()))
+    if graph.state.trace is not None:
+        graph.state.trace.note(made, "Const", name)
+    return made
 
 
 @dispatched
@@ -87,7 +90,7 @@ def zeros(shape, dtype=dtypes.float32, name=None, layout=None):
         layout: only None; DTensor layouts are not supported.
     """
     _no_layout(layout)
-    return _filled(shape, 0, dtype)
+    return _filled(shape, 0, dtype, name or "zeros")
 
 
 @dispatched
@@ -100,7 +103,7 @@ def ones(shape, dtype=dtypes.float32, name=None, layout=None):
     _no_layout(layout)
     if dtypes.as_dtype(dtype) is dtypes.string:
         raise TypeError("Cannot convert 1 to EagerTensor of dtype string")
-    return _filled(shape, 1, dtype)
+    return _filled(shape, 1, dtype, name or "ones")
 
 
 def _no_layout(layout):

@@ -25,6 +25,29 @@ def qualified(name: str) -> str:
     return _state.stack[-1] + name
 
 
+class Names:
+    """The names taken in a graph, by TensorFlow's rule: `a`, `a_1`, `a_2`, in any case."""
+
+    def __init__(self):
+        self._counts: dict[str, int] = {}
+
+    def free(self, wanted: str) -> str:
+        """`wanted`, with a number if that name is taken."""
+        count = self._counts.get(wanted.lower(), 0)
+        name = f"{wanted}_{count}" if count else wanted
+        while name.lower() in self._counts:
+            count += 1
+            name = f"{wanted}_{count}"
+        return name
+
+    def take(self, wanted: str) -> str:
+        """`free(wanted)`, which is taken now."""
+        name = self.free(wanted)
+        self._counts[wanted.lower()] = self._counts.get(wanted.lower(), 0) + 1
+        self._counts.setdefault(name.lower(), 1)
+        return name
+
+
 class name_scope:
     """A context in which names get a prefix (source: `tf.name_scope`).
 

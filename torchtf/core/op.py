@@ -216,7 +216,10 @@ class Op:
             ):
                 data = value  # stays a Python number, which keeps graphs simple
             else:
-                data = self._raw(value, hint)
+                try:
+                    data = self._raw(value, hint)
+                except TypeError as e:
+                    raise (e if tracing is None else _unfit(p, self.name, value, hint, e)) from None
                 if tracing is not None and type(value) is Tensor:
                     data = tracing.capture(value)
                 self._check(p, data, first)
@@ -627,6 +630,17 @@ def _known_ints(value, is_list):
         out[:] = [p[()] for p in parts]
         return out
     return None
+
+
+def _unfit(p, op: str, value, hint, error: TypeError) -> TypeError:
+    """What TensorFlow says while tracing of a Python value of the wrong type."""
+    if not isinstance(hint, torch.dtype) or type(value) not in (*_SCALAR_DTYPES, str):
+        return error
+    wanted, given = dtypes.as_dtype(hint).name, f"{value!r} of type {type(value).__name__!r}"
+    return TypeError(
+        f"Expected {wanted} passed to parameter {p.name!r} of op {op!r}, got {given} instead. "
+        f"Error: Expected {wanted}, but got {given}."
+    )
 
 
 def _wrap_all(result):

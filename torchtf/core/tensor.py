@@ -303,15 +303,18 @@ class SymbolicTensor(Tensor):
 
     @property
     def op(self):
+        """The operation of the graph that made the tensor."""
         from torchtf.function.trace import current_trace
 
-        return current_trace().operation_of(self)
+        return self.__dict__.get("_operation") or current_trace().operation_of(self)
 
     @property
     def graph(self):
-        from torchtf.function.trace import current_trace
+        return self.op.graph
 
-        return current_trace().graph
+    def consumers(self) -> list:
+        """The operations of the graph that take the tensor."""
+        return self.op.consumers(self)
 
     @property
     def is_symbolic_tensor(self) -> bool:

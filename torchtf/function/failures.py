@@ -168,7 +168,11 @@ def _message(error: Exception, node: torch.fx.Node, values: dict) -> str:
         return "Input is not invertible."
     if "index out of range" in text and len(tensors) == 2:
         dim = node.args[1] if isinstance(node.args[1], int) else 0
-        table, index = tensors if node.args[0] is node.all_input_nodes[0] else tensors[::-1]
+        first = node.args[0] is node.all_input_nodes[0]
+        table, index = tensors if first else tensors[::-1]
+        given = node.all_input_nodes[1 if first else 0]
+        if given.target is torch.ops.aten.view.default and given.args[0].meta["val"].dim() == 0:
+            index = index.reshape(())  # the index of `tf.gather(x, 5)`
         return _bad_index(index, table.shape[dim])
     if re.match(r"Target -?\d+ is out of bounds", text) and len(tensors) >= 2:
         labels = " ".join(str(v) for v in tensors[1].reshape(-1)[:10].tolist())
@@ -192,4 +196,5 @@ def kernel_text(message: str) -> str:
 def _bad_index(index: torch.Tensor, size: int) -> str:
     array = index.cpu().numpy()
     place = tuple(np.argwhere((array < 0) | (array >= size))[0])
-    return f"indices{brackets(place)} = {array[place]} is not in [0, {size})"
+    where = brackets(place) if place else ""
+    return f"indices{where} = {array[place]} is not in [0, {size})"

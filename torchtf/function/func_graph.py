@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import torch
 
 from torchtf.core import arena, dtypes
+from torchtf.core.name_scope import Names
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor
 from torchtf.function import staged
@@ -69,9 +70,9 @@ _ATEN_OPS = {
 class Operation:
     """A node of a graph (source: `tf.Operation`)."""
 
-    def __init__(self, node: torch.fx.Node, names: _Names | None = None):
+    def __init__(self, node: torch.fx.Node, names: _Names):
         self._node = node
-        self._names = names or _Names(node.graph)
+        self._names = names
 
     @property
     def name(self) -> str:
@@ -80,6 +81,22 @@ class Operation:
     @property
     def type(self) -> str:
         return op_type(self._node)
+
+    @property
+    def graph(self) -> FuncGraph:
+        """The graph that it is part of."""
+        assert self._names.graph is not None
+        return self._names.graph
+
+    def consumers(self, tensor: SymbolicTensor) -> list[Operation]:
+        """The operations that take a result of this one."""
+        _, _, index = tensor.name.rpartition(":")
+        users = _outputs(self._node)[int(index)].users
+        return [
+            Operation(operation_and_index(u)[0], self._names)
+            for u in users
+            if u.op != "output" and not _is_part(u)
+        ]
 
     @property
     def inputs(self) -> tuple:
@@ -131,7 +148,7 @@ class _Result(Operation):
     @property
     def outputs(self) -> list:
         (tensor,) = self.inputs
-        tensor._name = f"{self._name}:0"
+        tensor._name, tensor._operation = f"{self._name}:0", self
         tensor._shape_hint, tensor._dtype = self._spec.shape, self._spec.dtype
         return [tensor]
 
@@ -150,6 +167,9 @@ def op_type(node: torch.fx.Node) -> str:
         return "Placeholder"
     if node.op == "get_attr":
         return "Const"
+    if staged.sub_modules(node):
+        kind = node.meta["tf_op"]
+        return kind if staged.has_effect(node) else f"Stateless{kind}"
     if "tf_op" in node.meta:
         return node.meta["tf_op"]
     target = node.target
@@ -187,9 +207,10 @@ def _outputs(node: torch.fx.Node) -> list[torch.fx.Node]:
 class _Names:
     """Readable names for the nodes of a graph, unique, as TensorFlow gives them."""
 
-    def __init__(self, fx_graph: torch.fx.Graph):
+    def __init__(self, fx_graph: torch.fx.Graph, graph: FuncGraph | None = None):
+        self.graph = graph
         self._names: dict[torch.fx.Node, str] = {}
-        self._used: set[str] = set()
+        self.unique = Names().take
         nodes = _operations(fx_graph)
         for node in nodes:
             if "tf_name" in node.meta:
@@ -198,15 +219,6 @@ class _Names:
             if node not in self._names:
                 wanted = node.name if node.op == "placeholder" else op_type(node)
                 self._names[node] = self.unique(wanted)
-
-    def unique(self, wanted: str) -> str:
-        """`wanted`, with a number if it is taken."""
-        name, i = wanted, 0
-        while name.lower() in self._used:
-            i += 1
-            name = f"{wanted}_{i}"
-        self._used.add(name.lower())
-        return name
 
     def __getitem__(self, node: torch.fx.Node) -> str:
         return self._names[node]
@@ -226,7 +238,7 @@ def _node_def(node, names, add_shapes):
     made.input.extend(names.reference(n) for n in _inputs(node))
     value = node.meta.get("val")
     for i in range(len(staged.sub_modules(node))):
-        which = ("then_branch", "else_branch") if made.op == "If" else ("cond", "body")
+        which = ("then_branch", "else_branch") if made.op.endswith("If") else ("cond", "body")
         made.attr[which[i]].func.name = f"{names[node]}_{which[i]}"
     holds = node.op in ("placeholder", "get_attr")
     _add_type(made, "dtype" if holds else "T", value, add_shapes, node.op == "placeholder")
@@ -253,7 +265,9 @@ def _tensor(node: torch.fx.Node, names: _Names) -> SymbolicTensor:
         value = torch.empty((), device="meta")
     dtype = dtypes.string if arena.is_handles(value) else None
     owner, index = operation_and_index(node)
-    return SymbolicTensor(value, dtype, f"{names[owner]}:{index}")
+    made = SymbolicTensor(value, dtype, f"{names[owner]}:{index}")
+    made._operation = Operation(owner, names)
+    return made
 
 
 class Graph:
@@ -309,7 +323,7 @@ class FuncGraph(Graph):
         """Names all operations, again if the graph has grown."""
         last = next(iter(reversed(self._fx_graph.nodes)), None)
         if last is None or self._named[0] is not last:
-            names, results = _Names(self._fx_graph), []
+            names, results = _Names(self._fx_graph, self), []
             if last is not None and last.op == "output":
                 returned = zip(last.args[0], self._specs, strict=False)
                 results = [_Result(n, names, s) for n, s in returned]
@@ -348,6 +362,10 @@ class FuncGraph(Graph):
     def captures(self) -> list:
         """The pairs of what the graph takes from outside and the tensors that stand for it."""
         return [(c.owner, _tensor(c.node, self._names)) for c in self._captures]
+
+    def operation_of(self, node: torch.fx.Node) -> Operation:
+        """The operation that a node is, or is a result of."""
+        return Operation(operation_and_index(node)[0], self._names)
 
     def get_operations(self) -> list[Operation]:
         own = [Operation(n, self._names) for n in _operations(self._fx_graph)]
@@ -432,7 +450,7 @@ def _set_attribute(target, value) -> None:
 def _add_functions(library, node, prefix):
     """Adds the sub graphs of a node, and theirs, to a function library."""
     control = op_type(node)
-    which = ("then_branch", "else_branch") if control == "If" else ("cond", "body")
+    which = ("then_branch", "else_branch") if control.endswith("If") else ("cond", "body")
     for module, part in zip(staged.sub_modules(node), which, strict=False):
         function = library.function.add()
         function.signature.name = f"{prefix}_{part}"

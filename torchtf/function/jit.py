@@ -1,7 +1,7 @@
 """The compiled tier: traced graphs through torch.compile (Inductor).
 
 * `tf.function(jit_compile=True)` compiles its graphs when they are traced; so does every function
-  with `TORCHTF_JIT=always`. The first call then waits for the compiler.
+  with `TORCHTF_JIT=always`, unless Inductor fails on it. The first call waits for the compiler.
 * With `TORCHTF_JIT=auto` or `tf.config.optimizer.set_jit(True)` hot graphs are compiled in the
   background (see `background`). That is not the default: where all cores train, it takes from them.
 * A size that the signature leaves open stays open in the compiled code.
@@ -15,12 +15,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import torch
 
 from torchtf.core import errors
 from torchtf.core.log import get_logger
 from torchtf.function import staged
+from torchtf.function.runner import compile_graph
 from torchtf.function.spelled_out import spelled_out
 
 _MODES = ("off", "auto", "always")
@@ -124,7 +126,8 @@ def compile_concrete(concrete, required: bool = True) -> None:
             "g++ or clang++, or name one in the environment variable CXX."
         )
     open_sizes = any(size is None for spec in concrete._input_specs for size in spec.shape)
-    concrete._run = concrete._run_recorded = _Compiled(module, open_sizes)
+    otherwise = None if required else compile_graph(concrete.graph_module)
+    concrete._run = concrete._run_recorded = _Compiled(module, open_sizes, otherwise)
 
 
 def _without_assertions(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
@@ -153,11 +156,26 @@ def _compiler_exists() -> bool:
 
 
 class _Compiled:
-    """A graph as Inductor's code, compiled at its first call with and without gradients."""
+    """A graph as Inductor's code, compiled at its first call with and without gradients.
 
-    def __init__(self, module: torch.fx.GraphModule, open_sizes: bool):
+    Args:
+        module: the graph.
+        open_sizes: whether its inputs have sizes that vary.
+        otherwise: what runs the graph if it cannot be compiled; None if that is an error.
+    """
+
+    def __init__(
+        self, module: torch.fx.GraphModule, open_sizes: bool, otherwise: Callable | None = None
+    ):
         module = spelled_out(module)
         self._run = torch.compile(module, dynamic=open_sizes, fullgraph=True, backend="inductor")
+        self._otherwise = otherwise
 
     def __call__(self, *inputs):
-        return list(self._run(*inputs))
+        try:
+            return list(self._run(*inputs))
+        except torch._dynamo.exc.TorchDynamoException:
+            if self._otherwise is None:
+                raise
+            self._run = self._otherwise
+            return list(self._run(*inputs))

@@ -288,11 +288,13 @@ class Function:
         """TensorFlow's error for arguments that do not fit."""
         specs = dict(zip(self._parameter_names, self._input_signature or (), strict=False))
         parameters = []
+        default = _Verbatim("<captured_default_value>")
         for p in self._signature.parameters.values():
             if p.name in specs:
-                parameters.append(p.replace(annotation=_Verbatim(pretty(specs[p.name]))))
+                kept = p.empty if p.default is p.empty else default
+                spec = _Verbatim(pretty(specs[p.name]))
+                parameters.append(p.replace(default=kept, annotation=spec))
             elif p.default is not p.empty:
-                default = _Verbatim("<captured_default_value>")
                 fixed = p.empty if not specs else _Verbatim(pretty(p.default))
                 parameters.append(p.replace(default=default, annotation=fixed))
             else:
@@ -373,7 +375,7 @@ class Function:
             except (ValueError, TypeError) as e:
                 raise _Misfit(str(e)) from None
         if tensor.dtype is not spec.dtype or not spec.shape.is_compatible_with(tensor.shape):
-            have = TensorSpec(tensor.shape, tensor.dtype)
+            have = TensorSpec(tensor.shape, tensor.dtype, spec.name)
             raise _Misfit(f"Can not cast {have!r} to {spec!r}")
         return tensor
 

@@ -1,6 +1,8 @@
-"""Fused optimizer kernels as the plain ops that they stand for, which Inductor fuses itself.
+"""Graphs in the form that Inductor takes.
 
-Inductor has no lowering for `torch._fused_adam_` and `torch._fused_sgd_`: on CPUs they even fail.
+* Fused optimizer kernels become the plain ops that they stand for, which Inductor fuses itself. It
+  has no lowering for `torch._fused_adam_` and `torch._fused_sgd_`: on CPUs they even fail.
+* What a branch or the body of a loop returns is memory of its own.
 
 Source: `torch.optim.Adam` and `torch.optim.SGD`.
 """
@@ -8,6 +10,9 @@ Source: `torch.optim.Adam` and `torch.optim.SGD`.
 from __future__ import annotations
 
 import torch
+
+from torchtf.function import staged
+from torchtf.function.trace import memory_of
 
 Tensors = list[torch.Tensor]
 
@@ -61,11 +66,44 @@ _PLAIN = {
 
 
 def spelled_out(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """The module, or a copy of it without fused optimizer kernels."""
-    if not any(node.target in _PLAIN for node in module.graph.nodes):
-        return module
+    """The module, or a copy of it in Inductor's form."""
+    nodes = module.graph.nodes
+    if any(node.target in _PLAIN or staged.sub_modules(node) for node in nodes):
+        return _copied(module, is_part=False)
+    return module
+
+
+def _copied(module: torch.fx.GraphModule, is_part: bool) -> torch.fx.GraphModule:
     graph = torch.fx.Graph()
-    graph.output(graph.graph_copy(module.graph, {}))
+    results = graph.graph_copy(module.graph, {})
+    graph.output(results)
+    made = torch.fx.GraphModule(module, graph)
     for node in graph.nodes:
         node.target = _PLAIN.get(node.target, node.target)
-    return torch.fx.GraphModule(module, graph)
+        if node.target in staged.CONTROL_FLOW:
+            for argument in node.args:
+                part = getattr(made, argument.target) if _is_attribute(argument) else None
+                if isinstance(part, torch.fx.GraphModule):
+                    setattr(made, argument.target, _copied(part, is_part=True))
+    if is_part and isinstance(results, (list, tuple)):
+        _own_memory(graph, results)
+    made.recompile()
+    return made
+
+
+def _is_attribute(argument) -> bool:
+    return isinstance(argument, torch.fx.Node) and argument.op == "get_attr"
+
+
+def _own_memory(graph: torch.fx.Graph, results) -> None:
+    """Copies results that are inputs, constants or other results, or views of them."""
+    output = next(iter(reversed(graph.nodes)))
+    seen, found = set(), []
+    for result in results:
+        source = memory_of(result)
+        if source.op != "call_function" or source in seen:
+            with graph.inserting_before(output):
+                result = graph.call_function(torch.ops.aten.clone.default, (result,))
+        seen.add(source)
+        found.append(result)
+    output.args = (found,)

@@ -126,7 +126,7 @@ class Trace:
         self.has_streams = parent is not None and parent.has_streams
         self._random_ops = 0
         self.uses_strings = False
-        self._names: dict[str, int] = {}
+        self._names = name_scope.Names()
         self.at_run_time = is_run_time()
         self.failure: errors.OpError | None = None  # of an op, see `failed`
         self._values: dict[int, torch.Tensor] = {}
@@ -394,7 +394,7 @@ class Trace:
             before, after: attributes around that of the element type.
             constants: inputs that are no tensors here; see `core.shape_errors`.
         """
-        name = self._free_name(name_scope.qualified(name or default_name(op)))
+        name = self._names.free(name_scope.qualified(name or default_name(op)))
         names = [self._name_of(x) for x in inputs] + [f"{name}/{n}" for n, _, _ in constants]
         shapes = [
             sizes_text(s) for s in (*[x.shape for x in inputs], *[s for _, s, _ in constants])
@@ -419,28 +419,15 @@ class Trace:
 
     def scope_of(self, name: str) -> name_scope.name_scope:
         """The name scope of the branches or the body of the next operation of this name."""
-        return name_scope.name_scope(self._free_name(name_scope.qualified(name)) + "/")
+        return name_scope.name_scope(self._names.free(name_scope.qualified(name)) + "/")
 
     def unique_name(self, wanted: str) -> str:
         """`wanted`, with a number if an operation of the graph has that name."""
-        name = self._free_name(wanted)
-        self._names[wanted.lower()] = self._names.get(wanted.lower(), 0) + 1
-        self._names.setdefault(name.lower(), 1)
-        return name
-
-    def _free_name(self, wanted: str) -> str:
-        count = self._names.get(wanted.lower(), 0)
-        name = f"{wanted}_{count}" if count else wanted
-        while name.lower() in self._names:
-            count += 1
-            name = f"{wanted}_{count}"
-        return name
+        return self._names.take(wanted)
 
     def operation_of(self, tensor: SymbolicTensor):
         """The graph operation that made `tensor`."""
-        from torchtf.function.func_graph import Operation
-
-        return Operation(self.node_of(tensor._data))
+        return self.graph.operation_of(self.node_of(tensor._data))
 
     def call(
         self,
@@ -482,10 +469,8 @@ class Trace:
 
     def no_op(self, name: str | None = None):
         """An operation that does nothing."""
-        from torchtf.function.func_graph import Operation
-
         self.call(_nothing, [], [], "NoOp", name=name)
-        return Operation(self.last_node)
+        return self.graph.operation_of(self.last_node)
 
     def failed(self, op: str, name: str | None, message: str) -> errors.OpError:
         """The error of an op that cannot take its arguments, in a trace made at run time.
@@ -501,11 +486,11 @@ class Trace:
 
     def add_module(self, module: torch.fx.GraphModule, stem: str) -> torch.fx.Proxy:
         """Makes a sub graph part of this graph, so that it can be an input of `call`."""
-        attributes, i = self.tracer.root.__dict__, 0
-        while f"{stem}_{i}" in attributes:
+        root, i = self.tracer.root, 0
+        while hasattr(root, f"{stem}_{i}"):
             i += 1
         # not as a sub module: the tracer would take constants for those of sub modules
-        attributes[f"{stem}_{i}"] = module
+        object.__setattr__(root, f"{stem}_{i}", module)
         with _untraced():
             return self.tracer.create_proxy("get_attr", f"{stem}_{i}", (), {})
 
