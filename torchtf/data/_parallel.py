@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
-from threading import Thread
 
 import torch
+
+from torchtf.data._threads import kernel_threads
 
 
 class Calls:
@@ -46,8 +47,8 @@ class Calls:
         if self._pool is None:
             usual = torch.get_num_threads()
             self._pool = ThreadPoolExecutor(
-                self.workers, f"torchtf-data-{self._name}", _single_threaded, (usual,)
-            )
+                self.workers, f"torchtf-data-{self._name}", kernel_threads, (1, usual)
+            )  # kernels use no further threads: the pool's keep the cores busy
         return self._pool.submit(self._run, function, *args)
 
     def _run(self, function, *args):
@@ -72,16 +73,3 @@ class Calls:
     def close(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _single_threaded(usual: int) -> None:
-    """Kernels that this thread calls use no further threads: the pool's keep the cores busy.
-
-    Torch takes the number for the calling thread and for those to come, each of which looks at it
-    once; the latter get `usual` back from a thread that ends.
-    """
-    torch.get_num_threads()  # this thread's look
-    torch.set_num_threads(1)
-    thread = Thread(target=torch.set_num_threads, args=(usual,))
-    thread.start()
-    thread.join()

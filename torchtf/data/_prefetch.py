@@ -13,6 +13,7 @@ import torch
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk
 from torchtf.data._plan import AUTOTUNE, Node, Run, Stage, Unary, UnaryStage, block_size
+from torchtf.data._threads import kernel_threads
 
 # what a prefetch(AUTOTUNE) may hold when no ram_budget is set
 _BUDGET = 1 << 28
@@ -20,6 +21,11 @@ _BUDGET = 1 << 28
 _SLACK = 0.2
 # how long to wait for a producer that is busy in a user's function when the reader leaves
 _PATIENCE_SECONDS = 5.0
+
+# Kernels in this thread use one core until the reader waits more often in a row than this. A second
+# team of OpenMP threads slows down the reader's for good: with more threads than cores, those that
+# wait for each other go to sleep.
+_PATIENT = 2
 
 _running: weakref.WeakSet[_PrefetchStage] = weakref.WeakSet()
 
@@ -67,6 +73,7 @@ class _PrefetchStage(UnaryStage):
         budget = run.options.autotune.ram_budget or _BUDGET
         self._most = max(2, budget // structure.element_bytes(node.spec))
         self._was_full = False
+        self._starved = 0  # how many times in a row the reader found nothing
         self._slack = _Slack() if node.slack else None
         self._items: deque[Chunk | Exception | None] = deque()
         self._length = 0
@@ -86,6 +93,7 @@ class _PrefetchStage(UnaryStage):
 
     def _produce(self):
         ask = 1
+        usual = threads = torch.get_num_threads()
         while True:
             with self._change:
                 self._change.wait_for(
@@ -93,6 +101,10 @@ class _PrefetchStage(UnaryStage):
                 )
                 if self._stopped:
                     return
+            wanted = usual if self._starved > _PATIENT else 1
+            if wanted != threads:
+                kernel_threads(wanted, usual)
+                threads = wanted
             if self._slack is not None:
                 self._slack.sleep()
             try:
@@ -117,7 +129,8 @@ class _PrefetchStage(UnaryStage):
         if self._slack is not None:
             self._slack.taken()
         with self._change:
-            if not self._items and self._tuned and self._was_full:
+            self._starved = 0 if self._items else self._starved + 1
+            if self._starved and self._tuned and self._was_full:
                 self._limit = min(2 * self._limit, self._most)
                 self._was_full = False
                 self._change.notify_all()
