@@ -143,8 +143,8 @@ def reshape(tensor, shape, name=None):
     sizes = to_shape(shape, "Tshape")
     if graph.state.trace is not None and _open_ways(tensor, sizes):
         open_sizes = OpenSizes(_size_tensor(sizes, torch.int64)._data)
-        return _in_shape(_reshape(tensor, open_sizes, name), sizes)
-    return _in_shape(_reshape(tensor, sizes, name), sizes)
+        return _in_shape(_reshape(tensor, open_sizes, name), sizes, tensor)
+    return _in_shape(_reshape(tensor, sizes, name), sizes, tensor)
 
 
 _RESHAPE = Composite(reshape)
@@ -157,9 +157,11 @@ def _open_ways(tensor, sizes) -> bool:
     return convert_to_tensor(tensor).shape.is_fully_defined()
 
 
-def _in_shape(result, sizes):
-    """A result of unknown rank: its shape is what was asked for."""
-    if type(result) is SymbolicTensor and rank_is_open(result._data) and type(sizes) is list:
+def _in_shape(result, sizes, source):
+    """A result of unknown rank, or made of a tensor of one: its shape is what was asked for."""
+    if type(sizes) is list and any(
+        type(x) is SymbolicTensor and rank_is_open(x._data) for x in (result, source)
+    ):
         result.set_shape([s if isinstance(s, int) and s >= 0 else None for s in sizes])
     return result
 
@@ -279,7 +281,7 @@ def broadcast_to(input, shape, name=None):
     """
     sizes = to_shape(shape)
     try:
-        return _in_shape(_broadcast_to(input, sizes, name), sizes)
+        return _in_shape(_broadcast_to(input, sizes, name), sizes, input)
     except errors.InvalidArgumentError:
         have = convert_to_tensor(input).shape
         if any(s < 0 for s in sizes):
