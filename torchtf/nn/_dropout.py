@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numbers
 
-import torch
-
+from torchtf import array_ops, random
 from torchtf import math as tf_math
-from torchtf import random
 from torchtf.core.convert import convert_to_tensor, to_shape
 from torchtf.core.dispatch import dispatched
-from torchtf.core.op import op
 from torchtf.core.tensor import is_tensor_type
 
 
@@ -66,12 +63,7 @@ def _dropout(x, rate, sampler, noise_shape, name):
         scale = tf_math.divide(1.0, tf_math.subtract(1.0, rate))
     noise = sampler(_noise_sizes(x, noise_shape), x.dtype)
     keep = tf_math.greater_equal(noise, rate)
-    return _kept(tf_math.multiply(x, scale), keep, name)
-
-
-@op("SelectV2")
-def _kept(x: Float, keep: Bool):
-    return torch.where(keep, x, torch.zeros((), dtype=x.dtype, device=x.device))
+    return array_ops.where(keep, tf_math.multiply(x, scale), 0.0, name)
 
 
 @dispatched

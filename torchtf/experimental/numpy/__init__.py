@@ -24,6 +24,10 @@ uint8, uint16, uint32, uint64 = _np.uint8, _np.uint16, _np.uint32, _np.uint64
 string_, unicode_ = _np.bytes_, _np.str_
 iinfo, inexact, issubdtype = _np.iinfo, _np.inexact, _np.issubdtype
 
+for _name, _value in list(globals().items()):
+    if getattr(_value, "__module__", "").startswith(f"{__name__}._") and callable(_value):
+        globals()[_name] = _core.with_numbers(_value)
+
 
 def finfo(dtype):
     """`numpy.finfo` of a TensorFlow or NumPy type."""

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from torchtf.core import device, dtypes
-from torchtf.core.convert import to_axis
 from torchtf.core.tensor import wrap
 from torchtf.experimental.numpy._core import (
     _default,
@@ -287,7 +286,6 @@ def swapaxes(a, axis1, axis2):
 
 def moveaxis(a, source, destination):
     """`numpy.moveaxis`."""
-    source, destination = to_axis(source), to_axis(destination)
     return run(lambda x: x.movedim(source, destination), tensor(a))
 
 
@@ -407,7 +405,6 @@ def repeat(a, repeats, axis=None):
 
 def roll(a, shift, axis=None):
     """`numpy.roll`."""
-    shift, axis = to_axis(shift), to_axis(axis)
     return run(lambda x: torch.roll(x, shift, axis), tensor(a))
 
 
@@ -482,7 +479,7 @@ def take(a, indices, axis=None, out=None, mode="clip"):
     """
     if out is not None or mode not in ("raise", "clip", "wrap"):
         raise ValueError("Unsupported arguments: out and modes other than raise, clip and wrap")
-    a, where, axis = tensor(a), tensor(indices, np.int64), to_axis(axis)
+    a, where = tensor(a), tensor(indices, np.int64)
 
     def taken(x, i):
         if axis is None:
@@ -500,7 +497,6 @@ def take(a, indices, axis=None, out=None, mode="clip"):
 
 def take_along_axis(arr, indices, axis):
     """`numpy.take_along_axis`."""
-    axis = to_axis(axis)
     return run(
         lambda x, i: torch.take_along_dim(x.reshape(-1) if axis is None else x, i, axis),
         tensor(arr), tensor(indices, np.int64),

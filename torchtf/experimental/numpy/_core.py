@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from torchtf.core import dtypes, errors, graph, nest
-from torchtf.core.convert import convert_to_tensor, to_torch
+from torchtf.core.convert import convert_to_tensor, to_axis, to_torch
 from torchtf.core.tensor import Tensor, is_tensor_type, wrap
 
 prefer_float32 = False
@@ -109,3 +111,32 @@ def run(function: Callable, *tensors: Tensor):
     if isinstance(result, (list, tuple)):
         return [wrap(r) for r in result]
     return wrap(result)
+
+
+# parameters that are axes or other whole numbers
+_NUMBERS = frozenset((
+    "M", "N", "axis", "axis1", "axis2", "axisa", "axisb", "axisc", "destination", "k", "n", "num",
+    "offset", "shift", "source",
+))  # fmt: skip
+
+
+def with_numbers(function: Callable) -> Callable:
+    """A function whose axes and other numbers may be tensors, which torch must not get as such.
+
+    It takes them for its own tensors, by their `__class__`, and crashes.
+    """
+    names = list(inspect.signature(function).parameters)
+    places = [(i, name) for i, name in enumerate(names) if name in _NUMBERS]
+    if not places:
+        return function
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        for i, name in places:
+            if i < len(args) and is_tensor_type(args[i]):
+                args = (*args[:i], to_axis(args[i]), *args[i + 1 :])
+            elif is_tensor_type(kwargs.get(name)):
+                kwargs[name] = to_axis(kwargs[name])
+        return function(*args, **kwargs)
+
+    return call
