@@ -342,6 +342,12 @@ class TensorArray:
         self._cell.merge(tensor._data)
         self._items[i] = tensor
 
+    def grad(self, source, flow=None, name=None):
+        """Raises NotImplementedError: gradients of TensorArrays come from `tf.GradientTape`."""
+        raise NotImplementedError(
+            "TensorArray.grad is not supported; take gradients with tf.GradientTape or tf.gradients"
+        )
+
     def stack(self, name=None) -> Tensor:
         """All elements stacked on a new first axis; zeros for those never written."""
         if self._in_graph():
