@@ -177,7 +177,9 @@ def attributes_of_functions(tf):
         f = tf.function(lambda x, y: (x * y, x), **attributes)
         one = tf.constant(1.0)
         made = f.get_concrete_function(one, one).function_def
-        kinds = {k: v.WhichOneof("value") for k, v in made.attr.items()}
+        kinds = sorted(
+            (k, v.WhichOneof("value")) for k, v in made.attr.items()
+        )  # a map has no order
         arguments = [(a.name, a.type) for a in made.signature.input_arg]
         results = [(a.name, a.type, made.ret[a.name]) for a in made.signature.output_arg]
         return kinds, made.attr["_implements"].s, arguments, results
