@@ -66,7 +66,7 @@ def concat(values, axis, name="concat"):
     """
     if not isinstance(values, (list, tuple)):
         values = [values]
-    axis = to_axis(axis)
+    axis = to_axis(axis, cast=any(map(is_tensor_type, values)))
     if len(values) == 1:
         return identity(values[0])
     if not values:

@@ -184,7 +184,7 @@ def expand_dims(input, axis, name=None):
     """
     if axis is None:
         convert_to_tensor(axis)  # raises
-    return _expand_dims(input, to_axis(axis), name)
+    return _expand_dims(input, to_axis(axis, cast=not isinstance(input, (list, tuple))), name)
 
 
 def _shows_in_a_run(size: torch.SymInt) -> bool:

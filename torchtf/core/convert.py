@@ -640,10 +640,14 @@ def to_axis(axis, cast: bool = True):
     """
     if axis is None or type(axis) is int:
         return axis
-    if type(axis) in (float, str):
+    if type(axis) is str:
+        refuse_index_type(np.dtype(object))
+    if type(axis) is float:
         if cast:
-            raise _cannot_convert(axis, torch.int32)
-        refuse_index_type(torch.float32 if type(axis) is float else np.dtype(object))
+            error: Any = _cannot_convert(axis, torch.int32)
+            error.refused_type = torch.float32  # so says an op that has no tensor beside it
+            raise error
+        refuse_index_type(torch.float32)
     if isinstance(axis, (list, tuple)):
         return [to_axis(a, False) for a in axis]
     sizes = sizes_of(axis)

@@ -34,7 +34,7 @@ import numpy as np
 import torch
 
 from torchtf.core import arena, dtypes, errors, graph, shape_errors
-from torchtf.core.convert import KERNEL_NAMES, OpenSizes, sizes_of, to_torch
+from torchtf.core.convert import KERNEL_NAMES, OpenSizes, refuse_index_type, sizes_of, to_torch
 from torchtf.core.shape_errors import sizes_text
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_fake, is_tensor_type, rank_is_open, wrap
 
@@ -372,6 +372,8 @@ class Op:
             except Exception as e:
                 error = e
         slow = self.takes_list or (args and self._takes_python_values(args))
+        if slow and hasattr(error, "refused_type"):
+            refuse_index_type(error.refused_type)
         translated = self._translate(error, converted, name, None if slow else self.label)
         raise translated from None if _is_plain(error) else error
 
