@@ -24,7 +24,7 @@ from torchtf.core.convert import (
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.shape import TensorShape, brackets
-from torchtf.core.tensor import SymbolicTensor, is_tensor_type, wrap
+from torchtf.core.tensor import MANY, SymbolicTensor, is_tensor_type, wrap
 
 
 def constant(value, dtype=None, shape=None, name="Const"):
@@ -239,13 +239,12 @@ def _arange(values, dtype):
     place, kind = device.current(), _COUNTED_BY_NUMPY.get(dtype)
     if kind is not None and place.type == "cpu" and all(type(v) is int for v in values):
         first, last, step = values
-        if (last - first) // step >= _MANY and graph.state.trace is None:
+        if (last - first) // step >= MANY and graph.state.trace is None:
             return torch.from_numpy(np.arange(first, last, step, kind))
     return torch.arange(*values, dtype=dtype, device=place)
 
 
 _COUNTED_BY_NUMPY = {torch.int32: np.int32, torch.int64: np.int64}
-_MANY = 65536
 
 
 def _number(value):

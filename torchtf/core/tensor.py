@@ -464,7 +464,7 @@ def is_recorded(*values) -> bool:
     return any(isinstance(t, torch.Tensor) and (t.requires_grad or wrapped(t)) for t in values)
 
 
-_MANY = 65536
+MANY = 65536  # elements, from which another way than torch's kernel may pay
 
 
 def is_large(*values) -> bool:
@@ -472,7 +472,7 @@ def is_large(*values) -> bool:
     and lies where that can be taken: in plain memory, with nothing that records or traces.
     """
     x = values[0]
-    if type(x) is not torch.Tensor or x.numel() < _MANY:  # stand-ins are of another type
+    if type(x) is not torch.Tensor or x.numel() < MANY:  # stand-ins are of another type
         return False
     return x.is_cpu and not is_recorded(*values)
 

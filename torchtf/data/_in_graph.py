@@ -50,7 +50,7 @@ class Open(Node):
         )
 
 
-class Given(Node):
+class Given(Open):
     """A dataset that a traced function gets as an argument.
 
     Args:
@@ -58,14 +58,9 @@ class Given(Node):
         place: where the graph finds the dataset when it runs.
     """
 
-    def __init__(self, spec, place):
-        self.spec, self.place = spec, place
-
-    def start(self, run):
-        raise NotImplementedError(
-            "A dataset that is made inside a tf.function of its arguments cannot leave it; iterate "
-            "over it there, or make it outside."
-        )
+    def __init__(self, spec, place: Place):
+        super().__init__(spec, make=lambda values: place.value._node)
+        self.place = place
 
 
 def raw(tensor):
@@ -96,8 +91,6 @@ def _given(node: Node) -> list[Given]:
 
 def _bound(node: Node, supply) -> Node:
     """The plan with the next values in the places of its stand-ins."""
-    if isinstance(node, Given):
-        return node.place.value._node
     if not _stand_ins(node) and not _given(node):
         return node
     made = node.with_inputs(tuple(_bound(source, supply) for source in node.inputs))
@@ -120,15 +113,16 @@ class _DatasetCall(staged.Call):
     def __init__(self, dataset):
         self._dataset = dataset
         # datasets of another kind (distributed ones) are closed over as they are
-        self.inputs = _stand_ins(dataset._node) if hasattr(dataset, "_node") else []
+        node = getattr(dataset, "_node", None)
+        self.inputs = [] if node is None else _stand_ins(node)
+        self._given = [] if node is None else _given(node)
         self._strings = [arena.is_handles(x) for x in self.inputs]
 
     def stage(self) -> list:
         return staged.stage(self, [x for x in self.inputs if x is not None])
 
     def _real(self, values):
-        arguments = _given(self._dataset._node) if hasattr(self._dataset, "_node") else []
-        if not self.inputs and not arguments:
+        if not self.inputs and not self._given:
             return self._dataset
         given = iter(values)
         supply = [None if x is None else next(given) for x in self.inputs]
@@ -137,7 +131,7 @@ class _DatasetCall(staged.Call):
         ]  # fmt: skip
         made = copy.copy(self._dataset)
         made._node, made._plan = _bound(self._dataset._node, iter(supply)), None
-        for argument in arguments:
+        for argument in self._given:
             made._options = argument.place.value._options.merge(made._options)
         return made
 

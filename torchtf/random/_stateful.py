@@ -16,7 +16,7 @@ from torchtf import math as tf_math
 from torchtf.core import device, dtypes, errors, graph
 from torchtf.core.convert import convert_to_tensor, to_shape, to_torch
 from torchtf.core.op import op
-from torchtf.core.tensor import wrap
+from torchtf.core.tensor import MANY, wrap
 from torchtf.random import _draw, _seeds
 from torchtf.random._distributions import RESERVED
 
@@ -85,7 +85,7 @@ def _rand(sizes, dtype, device):
     kind = _DRAWN_BY_NUMPY.get(dtype)
     if kind is None or device.type != "cpu" or graph.state.trace is not None:
         return torch.rand(sizes, dtype=dtype, device=device)
-    if math.prod(sizes) < _MANY:
+    if math.prod(sizes) < MANY:
         return torch.rand(sizes, dtype=dtype)
     seed = torch.randint(2**63 - 1, ()).item()
     generator = np.random.Generator(np.random.SFC64(seed))
@@ -93,7 +93,6 @@ def _rand(sizes, dtype, device):
 
 
 _DRAWN_BY_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
-_MANY = 65536
 
 
 def uniform(shape, minval=0, maxval=None, dtype=dtypes.float32, seed=None, name=None):

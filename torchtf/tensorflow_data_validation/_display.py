@@ -177,13 +177,16 @@ def _statistics_row(feature) -> tuple[object, ...]:
     return (*start, *([""] * 6), s.unique, *most)
 
 
-def _named_datasets(lhs, rhs, lhs_name: str, rhs_name: str):
+def _comparison(named, allowlist, denylist):
+    """The table of statistics that have names, those that are None left out."""
+    if allowlist and denylist:
+        raise ValueError("Only specify one of allowlist_features and denylist_features.")
     datasets = []
-    for statistics, name in ((lhs, lhs_name), (rhs, rhs_name)):
+    for statistics, name in named:
         if statistics is not None:
             check_type(statistics, Statistics, f"{name} statistics")
             datasets.append((name, default_dataset(statistics)))
-    return datasets
+    return _statistics_table(datasets, allowlist, denylist)
 
 
 def get_statistics_html(
@@ -201,10 +204,8 @@ def get_statistics_html(
         TypeError: for what are no statistics.
         ValueError: for an allowlist beside a denylist.
     """
-    if allowlist_features and denylist_features:
-        raise ValueError("Only specify one of allowlist_features and denylist_features.")
-    datasets = _named_datasets(lhs_statistics, rhs_statistics, lhs_name, rhs_name)
-    return _statistics_table(datasets, allowlist_features, denylist_features)._repr_html_()
+    named = ((lhs_statistics, lhs_name), (rhs_statistics, rhs_name))
+    return _comparison(named, allowlist_features, denylist_features)._repr_html_()
 
 
 def visualize_statistics(
@@ -222,7 +223,5 @@ def visualize_statistics(
         TypeError: for what are no statistics.
         ValueError: for an allowlist beside a denylist.
     """
-    if allowlist_features and denylist_features:
-        raise ValueError("Only specify one of allowlist_features and denylist_features.")
-    datasets = _named_datasets(lhs_statistics, rhs_statistics, lhs_name, rhs_name)
-    _show(_statistics_table(datasets, allowlist_features, denylist_features))
+    named = ((lhs_statistics, lhs_name), (rhs_statistics, rhs_name))
+    _show(_comparison(named, allowlist_features, denylist_features))
