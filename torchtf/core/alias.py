@@ -9,8 +9,8 @@ import sys
 import types
 
 _NAMES = (
-    "tensorflow", "tflite_runtime", "tflite_support", "tensorflow_serving", "tfx", "tfx_bsl",
-    "ml_metadata", "tensorflow_transform", "tensorflow_data_validation",
+    "tensorflow", "tf_keras", "tflite_runtime", "tflite_support", "tensorflow_serving", "tfx",
+    "tfx_bsl", "ml_metadata", "tensorflow_transform", "tensorflow_data_validation",
     "tensorflow_model_analysis",
 )  # fmt: skip
 
@@ -28,27 +28,49 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return None
 
     def exec_module(self, module: types.ModuleType):
-        head, *parts = module.__name__.split(".")
-        if head == "tensorflow" and parts[:1] in (["python"], ["core"], ["compiler"]):
-            raise ImportError(
-                f"{module.__name__}: torchtf serves TensorFlow's public names; private modules "
-                "such as tensorflow.python.* do not exist in it.",
-                name=module.__name__,
-            )
         # the importer takes what is in sys.modules, so this module gives way to the real one
-        if head != "tensorflow":
-            sys.modules[module.__name__] = importlib.import_module(f"torchtf.{module.__name__}")
-            return
-        real = importlib.import_module("torchtf")
-        for part in parts:
-            try:
-                real = getattr(real, part)
-            except AttributeError:
-                raise ModuleNotFoundError(
-                    f"No module named {module.__name__!r} (served by torchtf)",
-                    name=module.__name__,
-                ) from None
-        sys.modules[module.__name__] = real
+        sys.modules[module.__name__] = _real(*module.__name__.split("."))
+
+
+def _real(head: str, *parts: str):
+    """What torchtf has in the place of a module."""
+    name = ".".join((head, *parts))
+    if head == "tf_keras":  # Keras 2, whose habits ours has
+        head, parts = "tensorflow", ("keras", *parts)
+    if head != "tensorflow":
+        return importlib.import_module(f"torchtf.{name}")
+    try:
+        if parts[:1] == ("core",):
+            return _messages(*parts)
+        if parts[:1] == ("python",):
+            return importlib.import_module(".".join(("torchtf", *parts)))
+    except ModuleNotFoundError as e:
+        raise ModuleNotFoundError(
+            f"No module named {name!r}: torchtf has TensorFlow's public names, those private "
+            "modules that have public names in them, and the protocol buffers.",
+            name=name,
+        ) from e
+    real = importlib.import_module("torchtf")
+    for part in parts:
+        try:
+            real = getattr(real, part)
+        except AttributeError:
+            raise ModuleNotFoundError(
+                f"No module named {name!r} (served by torchtf)", name=name
+            ) from None
+    return real
+
+
+def _messages(*parts: str) -> types.ModuleType:
+    """The module of messages below `tensorflow.core`, or a package of such modules."""
+    name = parts[-1]
+    if not name.endswith("_pb2"):
+        package = types.ModuleType(".".join(("tensorflow", *parts)))
+        package.__path__ = []
+        return package
+    if name in ("example_pb2", "feature_pb2"):
+        return importlib.import_module("torchtf.core.proto_types")
+    return importlib.import_module(f"tensorboard.compat.proto.{name}")
 
 
 def serve_as_tensorflow() -> None:

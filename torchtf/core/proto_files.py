@@ -32,6 +32,7 @@ _SCALARS = {
     "uint64": _FIELD.TYPE_UINT64,
     "bool": _FIELD.TYPE_BOOL,
     "fixed32": _FIELD.TYPE_FIXED32,
+    "fixed64": _FIELD.TYPE_FIXED64,
 }
 
 

@@ -1,37 +1,33 @@
 """`tf.compat.v1`: what of TF 1's names a TF 2 program still uses.
 
-Sessions, placeholders and collections are absent; names whose meaning is the same in both versions
-are those of `tf`.
+* Names whose meaning is the same in both versions are those of `tf`: the table `names.txt`, made
+  from the installed TensorFlow by scripts/other_places.py.
+* The modules here have what is TF 1's own, under the names of its namespaces.
+* Sessions, placeholders and collections are absent.
 """
 
 from __future__ import annotations
 
+import functools as _functools
 import importlib as _importlib
-import logging as _logging
 import types as _types
 
 from absl import app as _app
 from absl import flags
 
 from torchtf.core.absent import AbsentError as _AbsentError
-from torchtf.core.log import get_logger as _get_logger
+from torchtf.core.places import resolve as _resolve
+from torchtf.core.places import table as _table
 from torchtf.core.shape import Dimension
 
-__all__ = ["Dimension", "app", "flags", "gfile", "logging"]
+__all__ = ["Dimension", "app", "flags", "gfile"]
 
 app = _types.SimpleNamespace(run=_app.run, flags=flags)
 
-# names that mean in TF 2 what they meant in TF 1
+# what differs in arguments that nobody here has needed yet, or is a module of another package
 _SAME = """
-DType GradientTape IndexedSlices Module RaggedTensor SparseTensor Tensor TensorArray TensorShape
-TensorSpec Variable as_dtype autograph bfloat16 bitwise bool broadcast_to cast clip_by_value
-complex64 complex128 concat config constant control_dependencies convert_to_tensor custom_gradient
-device distribute double errors executing_eagerly expand_dims experimental eye fill float16
-float32 float64 function gather_nd group half identity init_scope int16 int32 int64 int8 io keras
-linspace lite matmul meshgrid name_scope nest no_op numpy_function one_hot ones ones_like pad
-py_function range rank reshape reverse saved_model sets shape sort sparse split stack
-stop_gradient string strings sysconfig tensordot test tile transpose tuple uint16 uint32 uint64
-uint8 unstack version while_loop zeros zeros_like
+Variable constant convert_to_tensor device executing_eagerly expand_dims gather_nd keras lite
+name_scope ones_like pad shape transpose tuple version while_loop zeros_like
 """
 # protos that TensorBoard ships
 _PROTOS = {
@@ -83,35 +79,6 @@ def _cast_to(name):
 
 to_bfloat16, to_double, to_float = map(_cast_to, ("bfloat16", "float64", "float32"))
 to_int32, to_int64 = map(_cast_to, ("int32", "int64"))
-
-
-# -- logging
-
-
-def _log_at(level):
-    def log(msg, *args, **kwargs):
-        _get_logger().log(level, msg, *args, **kwargs)
-
-    return log
-
-
-_warn = _log_at(_logging.WARNING)
-logging = _types.SimpleNamespace(
-    DEBUG=_logging.DEBUG,
-    ERROR=_logging.ERROR,
-    FATAL=_logging.FATAL,
-    INFO=_logging.INFO,
-    WARN=_logging.WARNING,
-    debug=_log_at(_logging.DEBUG),
-    error=_log_at(_logging.ERROR),
-    fatal=_log_at(_logging.FATAL),
-    get_verbosity=lambda: _get_logger().getEffectiveLevel(),
-    info=_log_at(_logging.INFO),
-    log=lambda level, msg, *args, **kwargs: _get_logger().log(level, msg, *args, **kwargs),
-    set_verbosity=lambda v: _get_logger().setLevel(v),
-    warn=_warn,
-    warning=_warn,
-)
 
 
 # -- files
@@ -179,21 +146,55 @@ def _map_specs(dataset, function):
 data = _Data("tensorflow.compat.v1.data")
 
 
+def _names() -> dict[str, dict[str, str]]:
+    return _table(__name__, "names.txt")
+
+
+def _names_of(place: str):
+    """The `__getattr__` of a namespace: the names there that mean what a name of `tf` means."""
+
+    def get(name: str):
+        path = f"{place}.{name}".lstrip(".")
+        found = _names().get(place, {}).get(name)
+        if found:
+            return _resolve(found)
+        if name.startswith("__"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            return _importlib.import_module(f"{__name__}.{path}")
+        except ModuleNotFoundError as e:
+            if not f"{__name__}.{path}".startswith(e.name or "?"):
+                raise
+        if any(p == path or p.startswith(f"{path}.") for p in _names()):
+            return _namespace(path)
+        raise _AbsentError(
+            f"tf.compat.v1.{path} is not supported: it belongs to TF 1 graphs and sessions; use "
+            "TF 2's names (tf.function, tf.GradientTape, tf.config for devices and memory)."
+        )
+
+    return get
+
+
+@_functools.cache
+def _namespace(place: str) -> _types.ModuleType:
+    """A namespace of which all is in the table."""
+    module = _types.ModuleType(f"{__name__}.{place}", f"`tf.compat.v1.{place}`")
+    module.__getattr__ = _names_of(place)  # type: ignore[method-assign]
+    module.__dir__ = lambda: sorted(_names().get(place, {}))  # type: ignore[method-assign]
+    return module
+
+
+_same = _names_of("")
+
+
 def __getattr__(name: str):
     if name in _SAME.split():
-        import torchtf
-
-        return getattr(torchtf, name)
+        return _resolve(name)
     if name in _PROTOS:
         module = _importlib.import_module(f"tensorboard.compat.proto.{_PROTOS[name]}")
         return getattr(module, name)
-    if name.startswith("__"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    raise _AbsentError(
-        f"tf.compat.v1.{name} is not supported: it belongs to TF 1 graphs and sessions; use TF 2's "
-        "names (tf.function, tf.GradientTape, tf.config for devices and memory)."
-    )
+    return _same(name)
 
 
 def __dir__():
-    return sorted({*globals(), *_SAME.split(), *_PROTOS})
+    return sorted({*globals(), *_SAME.split(), *_PROTOS, *_names()[""]})

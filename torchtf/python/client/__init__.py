@@ -1,0 +1,5 @@
+"""`tensorflow.python.client`: see `torchtf.python`."""
+
+from torchtf.python import names_of
+
+__getattr__ = names_of("client")
