@@ -1,4 +1,4 @@
-"""`tensorflow.python.util.nest`: `tf.nest`, and functions that stop where a shallower structure ends."""
+"""`tensorflow.python.util.nest`: `tf.nest`, and functions that go as far as a shallow structure."""
 
 from __future__ import annotations
 
