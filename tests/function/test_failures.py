@@ -69,6 +69,25 @@ def kernels(tf):
 
 
 @program
+def coordinates_that_are_in_range_of_another_axis_only(tf):
+    matrix, place, x = ([None, None], tf.float32), ([1, 2], tf.int32), tf.ones([3, 3])
+    outside = tf.constant([[1, 4]]), tf.constant([[1, -1]])
+    found = []
+    for f in (
+        lambda x, i: tf.gather_nd(x, i),
+        lambda x, i: tf.gather_nd(x[None], i[None], batch_dims=1),
+        lambda x, i: tf.scatter_nd(i, [1.0], tf.shape(x)),
+        lambda x, i: tf.scatter_nd(i, [True], tf.shape(x)),
+        lambda x, i: tf.tensor_scatter_nd_update(x, i, [1.0]),
+        lambda x, i: tf.tensor_scatter_nd_max(x, i, [9.0]),
+    ):
+        g = tf.function(f, input_signature=[tf.TensorSpec(*matrix), tf.TensorSpec(*place)])
+        found += [caught(g, x, i)[0] for i in outside]
+        found.append(caught(g, x, tf.constant([[1, 2]])))
+    return found
+
+
+@program
 def open_sizes_that_do_not_fit(tf):
     f = tf.function(lambda x, y: x + y, input_signature=[tf.TensorSpec([None], tf.float32)] * 2)
     g = tf.function(

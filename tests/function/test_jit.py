@@ -97,7 +97,7 @@ def test_what_cannot_be_compiled_runs_unless_it_must_be(monkeypatch):
         raise torch._dynamo.exc.TorchDynamoException("no lowering")
 
     monkeypatch.setattr(torch, "compile", lambda *args, **kwargs: fails)
-    monkeypatch.setattr(jit, "_compiler_exists", lambda: True)
+    monkeypatch.setattr(jit, "compiler_exists", lambda: True)
     monkeypatch.setenv("TORCHTF_JIT", "always")
     assert tf.function(lambda x: x + 1)(tf.constant(1)).numpy() == 2
     with pytest.raises(torch._dynamo.exc.TorchDynamoException):
@@ -198,6 +198,102 @@ def test_a_failing_compiler_goes_unnoticed(hot):
     assert v.numpy() == calls and not isinstance(run, (background.Watched, background._Guarded))
 
 
+def test_an_error_is_worded_as_without_a_compiler(hot, monkeypatch):
+    monkeypatch.setattr(background, "_GAIN", 1e9)
+    fails = []
+
+    def compiler(module, shapes):
+        def run(*inputs):
+            if fails:
+                raise RuntimeError("somewhere in machine code")
+            return list(module(*inputs))
+
+        return run
+
+    f = tf.function(lambda x, i: tf.gather(x, i) + 1.0)
+    good, bad = (tf.ones([3]), tf.constant([1])), (tf.ones([3]), tf.constant([7]))
+    _, run = hot(compiler, f, *good)
+    assert type(run) is background._Guarded
+    fails.append(True)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"= 7 is not in \[0, 3\)"):
+        f(*bad)
+    assert f._concrete[0]._run is run  # the program's own error
+    assert f(*good).numpy() == [2.0]
+    assert type(f._concrete[0]._run) is not background._Guarded
+
+
+def test_a_compilation_waits_for_sizes_that_stay_open(hot, monkeypatch):
+    seen = []
+
+    def compiler(module, shapes):
+        seen.extend(shapes)
+        raise RuntimeError
+
+    monkeypatch.setattr(background, "compile_in_process", compiler)
+    _, count = _counting()
+    for _ in range(3):
+        count(tf.ones([1]))
+    assert isinstance(count._concrete[0]._run, background.Watched)
+    hot(compiler, count, tf.ones([3]))
+    assert seen[0][0] == (3,)
+
+
+def test_a_graph_travels_as_its_text():
+    """With control flow and the update of an optimizer, which torch.fx cannot trace again."""
+    import pickle
+
+    import torch
+
+    from torchtf.function.spelled_out import spelled_out
+
+    w, adam = tf.Variable([1.0, 2.0]), tf.keras.optimizers.Adam(0.5)
+    adam.build([w])
+
+    @tf.function
+    def step(x):
+        i = 0
+        while i < 3:
+            if tf.reduce_sum(x) > 2.0:
+                x = x * 0.5
+            i += 1
+        adam.apply_gradients([(x, w)])
+        return x
+
+    x = tf.constant([4.0, 8.0])
+    concrete = step.get_concrete_function(x)
+    sent = background._Source(spelled_out(concrete.graph_module))
+    inputs = [x._data, *[c.get().clone() for c in concrete._captures]]
+    with torch.no_grad():
+        results = pickle.loads(pickle.dumps(sent))(*inputs)
+    np.testing.assert_allclose(results[0], step(x).numpy())
+    (place,) = [i for i, owner in enumerate(concrete._written, 1) if owner is w]
+    np.testing.assert_allclose(results[place], w.numpy(), rtol=1e-6)
+
+
+def test_an_index_below_zero_is_out_of_range_in_compiled_code():
+    from torchtf.function.spelled_out import spelled_out
+
+    for f in (
+        lambda i: tf.gather([1.0, 2.0], i),
+        lambda i: tf.gather([[1.0, 2.0]], i, batch_dims=1),
+    ):
+        concrete = tf.function(f).get_concrete_function(tf.TensorSpec([1, 1], tf.int32))
+        inputs = [tf.constant([[-1]])._data, *[c.get() for c in concrete._captures]]
+        shown = spelled_out(concrete.graph_module)
+        with pytest.raises((IndexError, RuntimeError), match=r"index (\d{10,} is )?out of"):
+            shown(*inputs)
+
+
+def test_a_fork_leaves_the_compiler_to_its_parent(monkeypatch):
+    import os
+
+    monkeypatch.setattr(background, "_running", {object(): "folder"})
+    pid = os.fork()
+    if pid == 0:
+        os._exit(len(background._running))
+    assert os.waitpid(pid, 0)[1] == 0 and len(background._running) == 1
+
+
 @pytest.mark.slow
 def test_the_real_compiler_keeps_results(hot, monkeypatch):
     monkeypatch.setattr(background, "_GAIN", 1e9)
@@ -208,7 +304,14 @@ def test_the_real_compiler_keeps_results(hot, monkeypatch):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.tanh(x @ w))
         w.assign_sub(0.01 * tape.gradient(loss, w))
-        return loss
+        i = 0
+        while i < 3:
+            i += 1
+            if loss < 0:
+                loss -= 1.0
+            else:
+                loss += 1.0
+        return loss - 3.0 * tf.sign(loss)
 
     real = background.compile_in_process
     _, run = hot(real, step, tf.ones([2, 3]))

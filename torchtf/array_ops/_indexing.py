@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 
 import numpy as np
 import torch
@@ -387,8 +388,15 @@ def gather(params, indices, validate_indices=None, axis=None, batch_dims=0, name
     return _gather(params, indices, axis, batch_dims, name)
 
 
+_NOWHERE = 2**62  # an index out of range whatever is added
+
+
 def _flat_index(indices, sizes, shape, kind=""):
-    """Coordinates along the last axis as indices into the flattened leading axes of a shape."""
+    """Coordinates along the last axis as indices into the flattened leading axes of a shape.
+
+    In a graph, those that are out of range get an index that is, so that the op on the flattened
+    axes fails: one too large along one axis could be another element's.
+    """
     if not is_fake(indices) and all(isinstance(s, int) for s in sizes) and sizes:
         limits = torch.tensor(sizes, device=indices.device)
         wrong = ((indices < 0) | (indices >= limits)).any(-1)
@@ -402,6 +410,9 @@ def _flat_index(indices, sizes, shape, kind=""):
     flat = torch.zeros(indices.shape[:-1], dtype=torch.int64, device=indices.device)
     for k, size in enumerate(sizes):
         flat = flat * size + indices[..., k]
+    if is_fake(indices) and len(sizes) > 1:
+        wrong = [(indices[..., k] < 0) | (indices[..., k] >= s) for k, s in enumerate(sizes)]
+        flat = torch.where(functools.reduce(torch.logical_or, wrong), _NOWHERE, flat)
     return flat
 
 
@@ -482,8 +493,9 @@ def _scatter_parts(indices, updates, sizes):
             f"Dimensions [0,{indices.dim() - 1}) of indices[shape={brackets(indices.shape)}] must "
             f"match dimensions [0,{indices.dim() - 1}) of updates[shape={brackets(updates.shape)}]",
         )  # fmt: skip
+    count = product(sizes[:depth])
     flat = _flat_index(indices, list(sizes[:depth]), sizes).reshape(-1)
-    return flat, updates.reshape(-1, *rest), product(sizes[:depth])
+    return flat, updates.reshape(-1, *rest), count
 
 
 def _scatter(tensor, indices, updates, put):

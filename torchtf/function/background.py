@@ -7,14 +7,19 @@
   program's own inputs. No call runs twice, so effects happen once. The faster one stays.
 * Calls that a tape records, and inputs laid out in another way than those it was compiled for, go
   to the plain graph. A failure anywhere (no compiler, an op that Inductor lacks) leaves it there.
+* An error in compiled code is the program's own if the plain graph fails on these inputs, too: that
+  words it, as it would have without a compiler. Otherwise the compiled code is given up.
 * A size that the signature leaves open stays open in the compiled code.
+* The compiler is in a session of its own, so that Ctrl-C ends or interrupts the program alone.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,14 +29,21 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from torchtf.function import jit
+from torchtf.function.spelled_out import spelled_out
+
 # how many times as long as its compilation a graph must have run, and what that is expected to take
 PATIENCE = 20.0
 _SECONDS, _SECONDS_PER_NODE = 10.0, 0.05
 _ROUNDS = 8  # calls of each version that are compared
 _GAIN = 0.95  # the compiled graph must take less than this share of the plain one's time
 
+_EXIT_WAIT = 5.0  # seconds that the end of the program waits for compiled code that is being loaded
+
 _turn = threading.Lock()  # one compilation at a time
 _running: dict[subprocess.Popen, str] = {}  # compiler processes and their folders
+_workers: set[threading.Thread] = set()
+_ending = False  # of the program
 
 
 def expected_seconds(module: torch.fx.GraphModule) -> float:
@@ -78,16 +90,29 @@ class Watched:
         start = time.perf_counter()
         results = self._plain(*inputs)
         self._spent += time.perf_counter() - start
-        if self._spent > self._patience:
+        if self._spent > self._patience and self._varies(inputs):
             self._patience = float("inf")
             self._begin(inputs)
         return results
 
+    def _varies(self, inputs) -> bool:
+        """Whether no open size is one that the compiler takes for fixed: zero or one."""
+        axes = _open(self._module)
+        return all(
+            x.shape[i] > 1 for x, open_axes in zip(inputs, axes, strict=True) for i in open_axes
+        )
+
     def _begin(self, inputs) -> None:
         shapes = [(tuple(x.shape), x.stride(), x.dtype, x.device) for x in inputs]
-        threading.Thread(target=self._work, args=(shapes,), daemon=True).start()
+        worker = threading.Thread(target=self._work, args=(shapes,), daemon=True)
+        try:
+            worker.start()
+        except RuntimeError:  # no more threads, or the interpreter is shutting down
+            self._end_with(self._plain)
 
     def _work(self, shapes: list) -> None:
+        worker = threading.current_thread()
+        _workers.add(worker)
         try:
             with _turn:
                 compiled = self._compiler(self._module, shapes)
@@ -97,6 +122,8 @@ class Watched:
             self._compiled = compiled
         except Exception:
             self._end_with(self._plain)
+        finally:
+            _workers.discard(worker)
 
     def _end_with(self, run: Callable) -> None:
         self._final = run
@@ -114,8 +141,9 @@ class Watched:
             try:
                 results = self._compiled(*inputs)
             except Exception:
+                results = self._plain(*inputs)
                 self._end_with(self._plain)
-                return self._plain(*inputs)
+                return results
         else:
             results = self._plain(*inputs)
         if cuda:
@@ -128,7 +156,7 @@ class Watched:
     def _decide(self) -> None:
         plain, compiled = (sorted(self._times[which]) for which in (False, True))
         faster = compiled and compiled[len(compiled) // 2] < _GAIN * plain[len(plain) // 2]
-        guarded = _Guarded(self._compiled, self._plain, self._layout)
+        guarded = _Guarded(self._compiled, self._plain, self._layout, self._end_with)
         self._end_with(guarded if faster else self._plain)
 
 
@@ -148,12 +176,16 @@ class _Layout:
 
 
 class _Guarded:
-    """Compiled code with the plain graph for the calls that it is not made for."""
+    """Compiled code with the plain graph for the calls that it is not made for.
 
-    def __init__(self, compiled, plain, layout):
+    `settle` takes what is to run from now on if the compiled code fails where the graph does not.
+    """
+
+    def __init__(self, compiled, plain, layout, settle):
         self._compiled = compiled
         self._plain = plain
         self._layout = layout
+        self._settle = settle
 
     def __call__(self, *inputs):
         if torch.is_grad_enabled():
@@ -161,7 +193,12 @@ class _Guarded:
         for part, x in zip(self._layout, inputs, strict=True):
             if not part.fits(x):
                 return self._plain(*inputs)
-        return self._compiled(*inputs)
+        try:
+            return self._compiled(*inputs)
+        except Exception:
+            results = self._plain(*inputs)
+            self._settle(self._plain)
+            return results
 
 
 def _open(module: torch.fx.GraphModule) -> list[list[int]]:
@@ -187,13 +224,17 @@ def compile_in_process(module: torch.fx.GraphModule, shapes: list) -> Callable:
     Raises:
         RuntimeError: if that fails.
     """
+    if _ending or not jit.compiler_exists():
+        raise RuntimeError("the program ends" if _ending else "there is no C++ compiler")
     folder = tempfile.mkdtemp(prefix="torchtf-jit-")
     try:
         job, package = os.path.join(folder, "job.pt"), os.path.join(folder, "graph.pt2")
-        torch.save((module, shapes, _open(module)), job)
+        torch.save((_Source(spelled_out(module)), shapes, _open(module)), job)
         command = [sys.executable, "-m", __name__, job, package, str(os.getpid())]
         quiet = subprocess.DEVNULL
-        with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet) as process:
+        with subprocess.Popen(
+            command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+        ) as process:
             _running[process] = folder
             try:
                 code = process.wait()
@@ -209,9 +250,53 @@ def compile_in_process(module: torch.fx.GraphModule, shapes: list) -> Callable:
 
 @atexit.register
 def _stop() -> None:
+    """Ends what is under way: a thread in C++ code must not meet the end of the interpreter."""
+    global _ending
+    _ending = True
     for process, folder in list(_running.items()):
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with the C++ compiler that it may have started
         shutil.rmtree(folder, ignore_errors=True)
+    deadline = time.monotonic() + _EXIT_WAIT
+    for worker in list(_workers):
+        worker.join(max(0.0, deadline - time.monotonic()))
+
+
+def _forget() -> None:
+    """In a fork: neither the compiler nor the thread that waits for it is this process'."""
+    global _turn
+    _turn = threading.Lock()
+    _running.clear()
+    _workers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+class _Source(torch.nn.Module):
+    """A graph as the text of its function.
+
+    Unlike a `GraphModule` it is not traced again where it arrives; torch.fx traces no control flow.
+    """
+
+    def __init__(self, module: torch.fx.GraphModule):
+        super().__init__()
+        _, (state, imports) = module.__reduce__()
+        self.source = imports + state["_code"]
+        for node in module.graph.find_nodes(op="get_attr"):
+            value = getattr(module, node.target)
+            if isinstance(value, torch.fx.GraphModule):
+                value = _Source(value)
+            if isinstance(value, torch.Tensor) and not isinstance(value, torch.nn.Parameter):
+                self.register_buffer(node.target, value)
+            else:
+                setattr(self, node.target, value)
+
+    def forward(self, *inputs):
+        names: dict = {}
+        exec(self.source, names)
+        return names["forward"](self, *inputs)
 
 
 class _Positional(torch.nn.Module):
@@ -219,7 +304,7 @@ class _Positional(torch.nn.Module):
 
     def __init__(self, body):
         super().__init__()
-        self.body = body  # "graph" is what modules of torch.fx call something else
+        self.body = body
 
     def forward(self, *inputs):
         return tuple(self.body(*inputs))

@@ -101,10 +101,11 @@ def operation_and_message(error: Exception) -> tuple[torch.fx.Node, str, str] | 
     node, values = _failed(error)
     if node is None:
         return None
-    message = _message(error, node, values)
-    while "tf_name" not in node.meta and "tf_owner" in node.meta:
-        node = node.meta["tf_owner"]
-    return node, node.meta.get("tf_name") or node.name, message
+    owner = node
+    while "tf_name" not in owner.meta and "tf_owner" in owner.meta:
+        owner = owner.meta["tf_owner"]
+    message = _message(error, node, values, str(owner.meta.get("tf_op")))
+    return owner, owner.meta.get("tf_name") or owner.name, message
 
 
 @contextlib.contextmanager
@@ -157,8 +158,8 @@ def _failed(error: Exception):
     return found
 
 
-def _message(error: Exception, node: torch.fx.Node, values: dict) -> str:
-    """What TensorFlow's kernel says of the failure."""
+def _message(error: Exception, node: torch.fx.Node, values: dict, op: str) -> str:
+    """What TensorFlow's kernel says of the failure of a node, which is one of those of `op`."""
     if isinstance(error, errors.OpError):
         return kernel_text(error.message)
     text = str(error)
@@ -166,6 +167,8 @@ def _message(error: Exception, node: torch.fx.Node, values: dict) -> str:
     tensors = [t for t in given if isinstance(t, torch.Tensor)]
     if isinstance(error, torch.linalg.LinAlgError) and "singular" in text:
         return "Input is not invertible."
+    if _takes_coordinates(op) and re.search(r"index.* out of (range|bounds)", text):
+        return "indices has coordinates that do not index into the shape"
     if "index out of range" in text and len(tensors) == 2:
         dim = node.args[1] if isinstance(node.args[1], int) else 0
         first = node.args[0] is node.all_input_nodes[0]
@@ -185,6 +188,11 @@ def _message(error: Exception, node: torch.fx.Node, values: dict) -> str:
     if text == "ZeroDivisionError":
         return "Integer division by zero"
     return text
+
+
+def _takes_coordinates(op: str) -> bool:
+    """Whether an operation's indices are coordinates, which its nodes have as flat indices."""
+    return op in ("GatherNd", "ScatterNd") or op.startswith("TensorScatter")
 
 
 def kernel_text(message: str) -> str:

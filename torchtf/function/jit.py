@@ -58,7 +58,7 @@ def watch(concrete) -> None:
     """Lets a concrete function be compiled in the background once it is hot."""
     module = concrete.graph_module
     own_ops = any(str(n.target).startswith("torchtf.") for n in module.graph.nodes)
-    if own_ops or obstacle(module) is not None or not _compiler_exists():
+    if own_ops or obstacle(module) is not None:
         return
     from torchtf.function.background import Watched
 
@@ -118,7 +118,7 @@ def compile_concrete(concrete, required: bool = True) -> None:
             f"{concrete.name.decode()}: {found}, which runs in Python. Leave jit_compile out, or "
             "move the call out of the function.",
         )  # fmt: skip
-    if not _compiler_exists():
+    if not compiler_exists():
         if not required:
             return
         raise RuntimeError(
@@ -126,8 +126,8 @@ def compile_concrete(concrete, required: bool = True) -> None:
             "g++ or clang++, or name one in the environment variable CXX."
         )
     open_sizes = any(size is None for spec in concrete._input_specs for size in spec.shape)
-    otherwise = None if required else compile_graph(concrete.graph_module)
-    concrete._run = concrete._run_recorded = _Compiled(module, open_sizes, otherwise)
+    plain = compile_graph(concrete.graph_module)
+    concrete._run = concrete._run_recorded = _Compiled(module, open_sizes, plain, required)
 
 
 def _without_assertions(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
@@ -145,7 +145,8 @@ def _without_assertions(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
     return made
 
 
-def _compiler_exists() -> bool:
+def compiler_exists() -> bool:
+    """Whether there is a C++ compiler for Inductor. Looking for one takes time the first time."""
     from torch._inductor import cpp_builder, exc
 
     try:
@@ -158,24 +159,31 @@ def _compiler_exists() -> bool:
 class _Compiled:
     """A graph as Inductor's code, compiled at its first call with and without gradients.
 
+    An error is worded by the plain graph, which fails on the same inputs.
+
     Args:
         module: the graph.
         open_sizes: whether its inputs have sizes that vary.
-        otherwise: what runs the graph if it cannot be compiled; None if that is an error.
+        plain: runs the graph as it was traced.
+        required: whether it is an error if the graph cannot be compiled.
     """
 
     def __init__(
-        self, module: torch.fx.GraphModule, open_sizes: bool, otherwise: Callable | None = None
+        self, module: torch.fx.GraphModule, open_sizes: bool, plain: Callable, required: bool
     ):
         module = spelled_out(module)
         self._run = torch.compile(module, dynamic=open_sizes, fullgraph=True, backend="inductor")
-        self._otherwise = otherwise
+        self._plain = plain
+        self._required = required
 
     def __call__(self, *inputs):
         try:
             return list(self._run(*inputs))
         except torch._dynamo.exc.TorchDynamoException:
-            if self._otherwise is None:
+            if self._required:
                 raise
-            self._run = self._otherwise
+            self._run = self._plain
             return list(self._run(*inputs))
+        except Exception:
+            self._plain(*inputs)
+            raise

@@ -2,7 +2,9 @@
 
 * Fused optimizer kernels become the plain ops that they stand for, which Inductor fuses itself. It
   has no lowering for `torch._fused_adam_` and `torch._fused_sgd_`: on CPUs they even fail.
+* An index below zero is out of range, as in the ATen ops; Inductor's code would count from the end.
 * What a branch or the body of a loop returns is memory of its own.
+* The result is complete: it has no stand-ins left over from tracing, so it can be pickled.
 
 Source: `torch.optim.Adam` and `torch.optim.SGD`.
 """
@@ -57,7 +59,21 @@ def sgd_(
         _update(p, p - lr * g, found_inf)
 
 
+def _index_select(x: torch.Tensor, axis: int, index: torch.Tensor) -> torch.Tensor:
+    return torch.index_select(x, axis, _none_from_the_end(index))
+
+
+def _gather(x: torch.Tensor, axis: int, index: torch.Tensor, sparse_grad=False) -> torch.Tensor:
+    return torch.gather(x, axis, _none_from_the_end(index))
+
+
+def _none_from_the_end(index: torch.Tensor) -> torch.Tensor:
+    return torch.where(index < 0, torch.iinfo(index.dtype).max, index)
+
+
 _PLAIN = {
+    torch.ops.aten.index_select.default: _index_select,
+    torch.ops.aten.gather.default: _gather,
     torch.ops.aten._fused_adam_.default: adam_,
     torch.ops.aten._fused_adam_.tensor_lr: adam_,
     torch.ops.aten._fused_sgd_.default: sgd_,
@@ -66,11 +82,8 @@ _PLAIN = {
 
 
 def spelled_out(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """The module, or a copy of it in Inductor's form."""
-    nodes = module.graph.nodes
-    if any(node.target in _PLAIN or staged.sub_modules(node) for node in nodes):
-        return _copied(module, is_part=False)
-    return module
+    """A copy of a module in Inductor's form."""
+    return _copied(module, is_part=False)
 
 
 def _copied(module: torch.fx.GraphModule, is_part: bool) -> torch.fx.GraphModule:
