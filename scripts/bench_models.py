@@ -168,7 +168,7 @@ def pytorch_model(name: str) -> tuple[Any, list[Any]]:
 
 
 class PeakMemory:
-    """How far the memory of this process has risen since it was made, in MiB (Linux)."""
+    """The most memory that this process had, and how far it rose since this was made (Linux)."""
 
     def __init__(self) -> None:
         Path("/proc/self/clear_refs").write_text("5")  # the peak becomes the present size
@@ -179,9 +179,10 @@ class PeakMemory:
         status = Path("/proc/self/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
-    def risen(self) -> float:
-        """The growth at the peak."""
-        return self._peak() - self._before
+    def figures(self) -> dict[str, float]:
+        """The peak with all that was imported, and the growth up to it, in MiB."""
+        peak = self._peak()
+        return {"peak": peak, "memory": peak - self._before}
 
 
 class Side:

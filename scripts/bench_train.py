@@ -3,8 +3,8 @@
 Each side is a process of its own that stays alive. In every round each side trains a few steps
 while the others wait, so that what else the machine does meets all of them alike. Printed are the
 median seconds per step, the ratio of torchtf's to it, the time to the first finished step (from the
-call of `fit` or of the training loop, and from the start of the process, imports included), and how
-far the memory rose from before the model was made to its peak.
+call of `fit` or of the training loop, and from the start of the process, imports included), how far
+the memory rose from before the model was made to its peak, and that peak, imports included.
 
     python scripts/bench_train.py --models resnet16 mlp --rounds 7 --json steps.json
 """
@@ -144,7 +144,7 @@ def serve_training(side: str, model: str, batch_size: int) -> None:
         begin = time.perf_counter()
         ends = train(steps)
         durations = [end - start for start, end in zip([begin, *ends], ends, strict=False)]
-        return {"durations": durations, "age": seconds_since_start(), "memory": memory.risen()}
+        return {"durations": durations, "age": seconds_since_start(), **memory.figures()}
 
     serve(answer)
 
@@ -161,13 +161,13 @@ class Trainee(Side):
         first = self.ask(1)
         self.first_step: float = first["durations"][0]
         self.first_step_with_imports: float = first["age"]
-        self.memory = 0.0
+        self.memory = self.peak = 0.0
 
     def measure(self, steps: int) -> None:
         """A turn. What precedes its first step (the start of an epoch) is left out."""
         done = self.ask(steps + 1)
         self.durations += done["durations"][1:]
-        self.memory = done["memory"]
+        self.memory, self.peak = done["memory"], done["peak"]
 
 
 def compare(model: str, sides: list[str], batch_size: int, seconds: float, rounds: int) -> dict:
@@ -195,6 +195,7 @@ def compare(model: str, sides: list[str], batch_size: int, seconds: float, round
             "first_step": side.first_step,
             "first_step_with_imports": side.first_step_with_imports,
             "memory": side.memory,
+            "peak": side.peak,
             "steps": len(side.durations),
         }
         for side in running
@@ -204,7 +205,7 @@ def compare(model: str, sides: list[str], batch_size: int, seconds: float, round
 def print_figures(model: str, figures: dict[str, dict]) -> None:
     """One line per side; the ratios are torchtf's median over the others'."""
     print(f"\n{model}")
-    titles = ("step", "fastest", "torchtf is", "first step", "imports +", "memory")
+    titles = ("step", "fastest", "torchtf is", "first step", "imports +", "memory", "peak")
     print(" " * 12 + "".join(title.rjust(12) for title in titles))
     for name, row in figures.items():
         ratio = ""
@@ -217,6 +218,7 @@ def print_figures(model: str, figures: dict[str, dict]) -> None:
             f"{row['first_step']:.2f} s",
             f"{row['first_step_with_imports']:.1f} s",
             f"{row['memory']:.0f} MiB",
+            f"{row['peak']:.0f} MiB",
         )
         print(name.ljust(12) + "".join(cell.rjust(12) for cell in cells), flush=True)
 

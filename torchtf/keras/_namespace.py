@@ -5,6 +5,7 @@ Contract:
   that name; attributes set on one (`tf.keras.datasets.cifar10.load_data = fake`) stay there.
 - Classes are Keras' own. Functions are entered through `into_keras`, the legacy backend functions
   excepted: their bodies are `tf` ops, which belong to the user's side.
+- A module that Keras loads on first use (`_keras_import.py`) has a counterpart that is filled then.
 - The functions of the public modules of `keras` (`keras.ops`) are those of `tf.keras`.
 - Names of TensorFlow 2.15 that Keras 3 dropped or moved are added (`ALIASES`).
 """
@@ -19,6 +20,7 @@ from typing import Any
 
 import keras._tf_keras.keras as _root
 
+from torchtf._keras_import import Deferred
 from torchtf.keras import _side
 
 _LEGACY_BACKEND = "keras.src.legacy.backend"
@@ -92,12 +94,18 @@ def public(value: Any) -> Any:
     return entry[1]
 
 
-def _module(path: str) -> types.ModuleType:
-    """The module `torchtf.keras.<path>`; made, and set in its parent, if it is not there."""
+def _module(path: str, source: types.ModuleType | None = None) -> types.ModuleType:
+    """The module `torchtf.keras.<path>`; made, and set in its parent, if it is not there.
+
+    Where `source` is a module to be filled later, so is this one.
+    """
     name = f"torchtf.keras.{path}" if path else "torchtf.keras"
     module = sys.modules.get(name)
     if module is None:
-        module = types.ModuleType(name)
+        if isinstance(source, Deferred):
+            module = Deferred(name, lambda _: _fill(source, path))
+        else:
+            module = types.ModuleType(name)
         module.__path__ = []  # type: ignore[attr-defined]
         sys.modules[name] = module
         parent, _, leaf = path.rpartition(".")
@@ -114,7 +122,14 @@ def _is_public_module(value: Any) -> bool:
 
 
 def _mirror(source: types.ModuleType, path: str) -> None:
+    if not isinstance(_module(path, source), Deferred):
+        _fill(source, path)
+
+
+def _fill(source: Any, path: str) -> None:
     target = _module(path)
+    if isinstance(source, Deferred):
+        source.load()
     if path:
         target.__doc__ = source.__doc__
     for name, value in vars(source).items():
@@ -133,10 +148,14 @@ def _share_with_keras() -> None:
     """
     for name, module in list(sys.modules.items()):
         if name == "keras" or _is_public_module(module):
-            for attribute, value in list(vars(module).items()):
-                crossing = public(value)
-                if crossing is not value:
-                    setattr(module, attribute, crossing)
+            module.then(_share) if isinstance(module, Deferred) else _share(module)
+
+
+def _share(module: types.ModuleType) -> None:
+    for attribute, value in list(vars(module).items()):
+        crossing = public(value)
+        if crossing is not value:
+            setattr(module, attribute, crossing)
 
 
 def build() -> None:
