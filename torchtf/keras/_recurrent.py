@@ -70,7 +70,9 @@ def _lstm(
             return None
         if bias is None:
             bias = x.new_zeros(kernel.shape[1])
-        y, h, c, _ = lstm_sequence(x.transpose(0, 1), h, c, kernel, recurrent, bias)
+        # as the kernels want them, once for both directions
+        laid_out = [t.contiguous() for t in (x.transpose(0, 1), h, c, kernel.t(), recurrent.t())]
+        y, h, c, _ = lstm_sequence(*laid_out, bias)
         return y.transpose(0, 1), [h, c]
     weights = [kernel.t(), recurrent.t()]
     if bias is not None:
@@ -144,8 +146,8 @@ def lstm_sequence(
         x: (steps, batch, features).
         h: (batch, units), the initial state.
         c: (batch, units), the initial cell state.
-        kernel: (features, 4 units).
-        recurrent: (units, 4 units).
+        kernel: (4 units, features).
+        recurrent: (4 units, units).
         bias: (4 units,).
 
     Returns:
@@ -167,7 +169,7 @@ def _lstm_arguments(
     recurrent: torch.Tensor,
     bias: torch.Tensor,
 ) -> list[torch.Tensor]:
-    weights = [kernel.t(), recurrent.t(), bias, torch.zeros_like(bias)]
+    weights = [kernel, recurrent, bias, torch.zeros_like(bias)]
     return [t.detach().contiguous() for t in (x, *weights, h, c)]
 
 
@@ -194,7 +196,7 @@ def lstm_sequence_backward(
         *_lstm_arguments(*inputs), *results, *(g.contiguous() for g in grads),
         False, _LSTM_MODE, inputs[1].shape[-1], 1, True, True, False, [], False, workspace,
     )  # fmt: skip
-    return dx, dh, dc, d_kernel.t().contiguous(), d_recurrent.t().contiguous(), d_bias
+    return dx, dh, dc, d_kernel, d_recurrent, d_bias
 
 
 @lstm_sequence_backward.register_fake
