@@ -57,6 +57,7 @@ for _name in (
     "_directories",
     "_preprocessing",
     "_scatter",
+    "_ragged",
     "_optimizers",
     "_data",
     "_backup",

@@ -30,6 +30,7 @@ from torchtf.keras import _side
 from torchtf.keras._distribute import note_statistics, synchronized_moments
 from torchtf.keras._patch import own_attribute, replaces, use_everywhere
 from torchtf.keras._sparse import or_sparse
+from torchtf.ragged import RaggedTensor
 
 _CONV = {1: tnn.conv1d, 2: tnn.conv2d, 3: tnn.conv3d}
 _MAX_POOL = {1: tnn.max_pool1d, 2: tnn.max_pool2d, 3: tnn.max_pool3d}
@@ -163,7 +164,8 @@ _conv_call = own_attribute(BaseConv, "call")
 
 @replaces(BaseConv, "call")
 def conv_call(self: Any, inputs: torch.Tensor) -> torch.Tensor:
-    if type(self).convolution_op is not BaseConv.convolution_op:
+    is_own = type(self).convolution_op is not BaseConv.convolution_op
+    if is_own or isinstance(inputs, RaggedTensor):
         return _conv_call(self, inputs)
     outputs = _convolve(
         inputs,
@@ -182,6 +184,8 @@ _dense_call = own_attribute(Dense, "call")
 
 @replaces(Dense, "call")
 def dense_call(self: Any, inputs: torch.Tensor, training: Any = None) -> torch.Tensor:
+    if isinstance(inputs, RaggedTensor):
+        return _dense_call(self, inputs, training)
     inputs, kernel = convert_to_tensor(inputs), convert_to_tensor(self.kernel)
     if inputs.dtype != kernel.dtype or not kernel.is_floating_point() or _is_half_on_cpu(kernel):
         return _dense_call(self, inputs, training)

@@ -50,6 +50,7 @@ from torchtf.keras._distribute import (
     with_all_states,
 )
 from torchtf.keras._patch import replaces
+from torchtf.keras._ragged import is_ragged, together
 from torchtf.keras._side import inward, on_keras_side, on_user_side
 
 # ---- steps --------------------------------------------------------------------------------------
@@ -58,8 +59,11 @@ from torchtf.keras._side import inward, on_keras_side, on_user_side
 def _batch_size(x: Any) -> torch.Tensor:
     """The number of samples as a tensor, so that a size left open stays open in a trace."""
     first = next(i for i in tree.flatten(x) if i is not None)
-    sizes = (first._data if is_tensor_type(first) else first).shape  # strings are `tf.Tensor`s
-    return torch.scalar_tensor(sizes[0], dtype=torch.float32, device=get_device())
+    if is_ragged(first):
+        size = inward(first.row_splits).shape[0] - 1
+    else:
+        size = (first._data if is_tensor_type(first) else first).shape[0]  # of strings, too
+    return torch.scalar_tensor(size, dtype=torch.float32, device=get_device())
 
 
 def _forward(model: Any, x: Any, training: bool) -> Any:
@@ -176,7 +180,9 @@ def _together(results: list[Any]) -> Any:
     results = inward(results)
     if len(results) == 1:
         return results[0]
-    return tree.map_structure(lambda *parts: torch.cat(parts), *results)
+    return tree.map_structure(
+        lambda *parts: together(parts) if is_ragged(parts[0]) else torch.cat(parts), *results
+    )
 
 
 _make("train", "train_step", _last)
@@ -491,10 +497,16 @@ def predict(
     callbacks.on_predict_end()
     if not outputs:
         raise ValueError("predict() got no batch of data: the input is empty.")
-    arrays = [tree.map_structure(backend.convert_to_numpy, o) for o in outputs]
+    arrays = [tree.map_structure(_to_array, o) for o in outputs]
     if len(arrays) == 1:
         return arrays[0]
-    return tree.map_structure(lambda *parts: np.concatenate(parts), *arrays)
+    return tree.map_structure(
+        lambda *parts: together(parts) if is_ragged(parts[0]) else np.concatenate(parts), *arrays
+    )
+
+
+def _to_array(x: Any) -> Any:
+    return x if is_ragged(x) else backend.convert_to_numpy(x)
 
 
 # ---- one batch at a time ------------------------------------------------------------------------
@@ -549,4 +561,4 @@ def test_on_batch(
 def predict_on_batch(self: Any, x: Any) -> Any:
     self.make_predict_function()
     outputs = self.predict_function([(_as_batch(x),)])
-    return tree.map_structure(backend.convert_to_numpy, outputs)
+    return tree.map_structure(_to_array, outputs)

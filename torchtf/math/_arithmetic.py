@@ -177,11 +177,16 @@ def sign(x: SignedComplex):
 # -- division
 
 
+def _is_made_of_tensors(x):
+    return handler_of(x) is not None and isinstance(getattr(x, "dtype", None), dtypes.DType)
+
+
 def _same_type(x, y):
-    """Both as tensors of one type; Python values take the other's."""
-    if not is_tensor_type(x):
+    """Both as tensors of one type, or ragged ones; Python values take the other's."""
+    if not is_tensor_type(x) and not _is_made_of_tensors(x):
         x = convert_to_tensor(x, dtype_hint=getattr(y, "dtype", None))
-    y = convert_to_tensor(y, dtype_hint=x.dtype)
+    if not _is_made_of_tensors(y):
+        y = convert_to_tensor(y, dtype_hint=x.dtype)
     if x.dtype is not y.dtype:
         raise TypeError(f"`x` and `y` must have the same dtype, got {x.dtype!r} != {y.dtype!r}.")
     return x, y
