@@ -62,7 +62,7 @@ _TENSORFLOWS = (
     "Cannot convert a symbolic tf.Tensor",
     "tensorflow.python.data.ops.",
     "Sparse is unsupported with backend torch",
-    "Backend torch does not support sparse tensors",
+    "Backend torch does not support sparse",
 )
 TYPE_MISMATCH = "<class 'torch.Tensor'> != <class 'torchtf.core.tensor.Tensor'>"
 # Two of Keras' markers, which its repository registers in a file that the package lacks.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -128,6 +130,35 @@ def test_import_of_torchtf_loads_no_keras(run_python):
     print([name for name in ("keras", "tensorflow", "onnx") if name in sys.modules])
     """
     assert run_python(code).strip() == "[]"
+
+
+def test_what_needs_matplotlib_or_scikit_learn_is_loaded_on_use(run_python):
+    code = """
+    import sys
+    import torchtf as tf
+    import torchtf.keras.wrappers
+    import keras.visualization
+
+    def loaded():
+        print([name for name in ("matplotlib", "sklearn") if name in sys.modules])
+
+    loaded()
+    from keras.wrappers import *
+    print(SKLearnClassifier is tf.keras.wrappers.SKLearnClassifier)
+    loaded()
+    from torchtf.keras.visualization import plot_image_gallery
+    print(plot_image_gallery is keras.visualization.plot_image_gallery)
+    loaded()
+    print([n for n in dir(tf.keras.wrappers) if n[0] != "_"], hasattr(tf.keras.wrappers, "none"))
+    """
+    assert run_python(code).splitlines() == [
+        "[]",
+        "True",
+        "['sklearn']",
+        "True",
+        "['matplotlib', 'sklearn']",
+        "['SKLearnClassifier', 'SKLearnRegressor', 'SKLearnTransformer'] False",
+    ]
 
 
 # -- what the user gets
@@ -293,6 +324,16 @@ def test_an_optimizer_takes_tf_variables():
     np.testing.assert_allclose(v.numpy(), k.numpy())
     assert v.numpy()[0] < 0.8 and kept.numpy().tolist() == [1.0, 2.0]
     assert int(optimizer.iterations) == 3
+
+
+@pytest.mark.parametrize("name", ["Adam", "SGD", "AdamW", "RMSprop", "Ftrl", "Lion"])
+def test_an_optimizer_is_called_what_it_is_on_tensorflow(name):
+    cls = getattr(keras.optimizers, name)
+    own = type("Own", (cls,), {"__module__": "users"})
+    assert re.fullmatch(
+        rf"<keras\.src\.optimizers\.{name.lower()}\.{name} object at 0x[0-9a-f]+>", repr(cls())
+    )
+    assert repr(own()).startswith("<users.Own object at 0x")
 
 
 def test_minimize_and_old_optimizer_arguments():

@@ -9,6 +9,7 @@ from tests.conftest import results_of_both
 # Both sides run this text; the first argument names the module.
 PROGRAM = """
 import importlib, json, sys
+import numpy as np
 tf = importlib.import_module(sys.argv[1])
 keras, layers = tf.keras, tf.keras.layers
 
@@ -38,7 +39,11 @@ class Outer(keras.Model):
 
 
 two = tf.constant([1.0, 2.0])
+of_four = keras.Sequential([keras.Input((4,), name="four"), layers.Dense(2)])
+
 calls = {
+    "input": lambda: of_four(tf.ones([2, 5, 4])),
+    "array": lambda: of_four(np.ones([2, 5, 4], "float32")),
     "op": lambda: Gathers()(two),
     "nested": lambda: Outer()(two),
     "own": lambda: Raises()(two),
@@ -64,6 +69,8 @@ def answer(call):
         return str(call())
     except tf.errors.OpError as e:
         return [type(e).__name__, repr(e), str(e), e.message == str(e)]
+    except ValueError as e:
+        return [type(e).__name__, str(e)]
 
 
 results = {name: answer(call) for name, call in calls.items()}
@@ -95,7 +102,7 @@ def results(tmp_path_factory):
     [
         "op", "nested", "own", "function", "shapes", "take", "take columns", "encoding",
         "embedding", "vocabulary", "lookup", "symbolic", "assign_add", "assign_sub", "loss", "add",
-        "matmul", "concatenate", "reshape", "targets",
+        "matmul", "concatenate", "reshape", "targets", "input", "array",
     ],
 )  # fmt: skip
 def test_errors_keep_their_text(results, name):

@@ -57,6 +57,23 @@ def test_a_step_is_traced_once_for_each_signature(capsys):
     assert model.train_function.traced.experimental_get_tracing_count() <= 2
 
 
+def test_a_reshape_of_open_sizes():
+    """Keras' `Reshape` divides sizes; those that vary from batch to batch are known in each run."""
+    model = keras.Sequential([layers.Reshape((-1, 8))])
+    model.compile(loss="mse")
+
+    def batches():
+        for steps in (12, 20, 8):
+            x = np.full((1, steps, 2), steps / 4, np.float32)
+            yield x, np.zeros((1, steps // 4, 8), np.float32)
+
+    loss = model.evaluate(batches(), steps=3, verbose=0)
+    np.testing.assert_allclose(loss, (9 + 25 + 4) / 3, rtol=1e-6)
+    assert model(tf.ones((2, 24, 2))).shape == (2, 6, 8)
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        model.predict(np.ones((1, 9, 2), np.float32), verbose=0)
+
+
 def test_run_eagerly_runs_python_line_by_line(capsys):
     model = keras.Sequential([keras.Input((6,)), Printing(), layers.Dense(1)])
     model.compile("sgd", "mse", run_eagerly=True)

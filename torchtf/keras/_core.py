@@ -21,6 +21,7 @@ from keras.src.backend.torch import core
 from keras.src.backend.torch import math as keras_math
 from keras.src.backend.torch import numpy as keras_numpy
 from keras.src.backend.torch.core import Variable, get_device, to_torch_dtype
+from keras.src.ops import operation_utils
 
 from torchtf.core.convert import convert_to_tensor as convert
 from torchtf.core.convert import to_shape, to_torch
@@ -138,6 +139,33 @@ for _name in ("empty", "full", "ones", "zeros"):
     setattr(keras_numpy, _name, _of_any_shape(own_attribute(keras_numpy, _name), 0))
 for _name in ("broadcast_to", "reshape"):
     setattr(keras_numpy, _name, _of_any_shape(own_attribute(keras_numpy, _name), 1))
+
+# Whether an open size can be divided is told when the graph runs.
+
+_reshape = own_attribute(keras_numpy, "reshape")
+_reshape_output_shape = own_attribute(operation_utils, "compute_reshape_output_shape")
+
+
+def _is_open(size: Any) -> bool:
+    return isinstance(size, torch.SymInt)
+
+
+@replaces(keras_numpy, "reshape")
+def reshape(x: Any, newshape: Any) -> Any:
+    if not (isinstance(x, torch.Tensor) and any(map(_is_open, x.shape))):
+        return _reshape(x, newshape)
+    from torchtf.array_ops import reshape
+
+    return _side.inward(_side.on_user_side(reshape, (x, newshape)))
+
+
+@replaces(operation_utils, "compute_reshape_output_shape")
+def compute_reshape_output_shape(input_shape: Any, newshape: Any, newshape_arg_name: str) -> Any:
+    known = tuple(None if _is_open(size) else size for size in input_shape)
+    return _reshape_output_shape(known, newshape, newshape_arg_name)
+
+
+use_everywhere(compute_reshape_output_shape)
 
 
 # ---- control flow on values that a trace does not know ------------------------------------------

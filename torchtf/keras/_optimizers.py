@@ -290,6 +290,18 @@ def _nadam(self: Any, grads: Tensors, variables: Sequence[Any], learning_rate: A
         torch._foreach_sub_(params, m_hat)
 
 
+# ---- what an optimizer is called: Keras makes one of a subclass for torch ------------------------
+
+
+def _repr(self: BaseOptimizer) -> str:
+    known = (c for c in type(self).__mro__ if not c.__module__.startswith("keras.src.backend."))
+    cls = next(known)
+    return f"<{cls.__module__}.{cls.__qualname__} object at {id(self):#x}>"
+
+
+torch_optimizer.TorchOptimizer.__repr__ = _repr
+
+
 # ---- what an optimizer is given: gradients of any form, variables of Keras and of tf -------------
 
 
