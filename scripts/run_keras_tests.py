@@ -57,11 +57,12 @@ DELIBERATE = {
     ),
 }
 # What a test says that runs Keras' layers in TensorFlow's own tf.data, or that makes or expects
-# sparse tensors of TensorFlow's; ours are in their place.
+# sparse or ragged tensors of TensorFlow's; ours are in their place.
 _TENSORFLOWS = (
     "Cannot convert a symbolic tf.Tensor",
     "tensorflow.python.data.ops.",
     "Sparse is unsupported with backend torch",
+    "Ragged is unsupported with backend torch",
     "Backend torch does not support sparse",
 )
 TYPE_MISMATCH = "<class 'torch.Tensor'> != <class 'torchtf.core.tensor.Tensor'>"
