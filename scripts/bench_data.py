@@ -13,6 +13,7 @@ With `--fit` it measures instead whether training waits for its data: seconds pe
 from __future__ import annotations
 
 import argparse
+import atexit
 import itertools
 import json
 import os
@@ -221,6 +222,26 @@ def case_jpeg(tf, scale, folder):
 
     dataset = tf.data.Dataset.from_tensor_slices(names)
     return dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE).batch(32), n
+
+
+_servers: list = []  # they stop when nobody holds them
+
+
+@case
+def case_service(tf, scale, folder):
+    """Batches of images from two workers of the tf.data service in this process."""
+    service = tf.data.experimental.service
+    dispatcher = service.DispatchServer()
+    address = dispatcher.target.split("://")[1]
+    workers = [service.WorkerServer(service.WorkerConfig(address)) for _ in range(2)]
+    _servers.extend([dispatcher, *workers])
+    # TensorFlow's workers wait for ever when the process ends in the middle of a job
+    atexit.register(lambda: (sys.stdout.flush(), os._exit(0)))
+    n = int(20_000 * scale)
+    images = np.random.default_rng(0).integers(0, 256, (n, 32, 32, 3), dtype=np.uint8)
+    dataset = tf.data.Dataset.from_tensor_slices(images)
+    dataset = dataset.map(lambda x: tf.cast(x, tf.float32) / 255.0).batch(32)
+    return dataset.apply(service.distribute("distributed_epoch", dispatcher.target)), n
 
 
 # -- measuring

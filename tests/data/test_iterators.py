@@ -256,10 +256,6 @@ def test_tables_and_record_writer(tmp_path):
 
 
 def test_what_is_not_supported_says_so():
-    with pytest.raises(NotImplementedError, match=r"Dataset\.save"):
-        tf.data.experimental.distributed_save(D.range(1), "x", "y")
-    with pytest.raises(NotImplementedError, match=r"service\.DispatchServer"):
-        tf.data.experimental.service.DispatchServer()
     with pytest.raises(NotImplementedError, match="fingerprint"):
         D.range(1).fingerprint()
 

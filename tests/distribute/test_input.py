@@ -90,6 +90,11 @@ SOURCES = {
         tf.data.Dataset.range(5).batch(4).repeat(2).map(lambda x: x + 1)
     ),
     "one file": lambda tf, files: tf.data.TextLineDataset(files[0]).batch(4),
+    "hint": lambda tf, files: (
+        tf.data.Dataset.range(12)
+        .shard(tf.data.experimental.SHARD_HINT, tf.data.experimental.SHARD_HINT)
+        .batch(2)
+    ),
 }
 
 

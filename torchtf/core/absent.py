@@ -26,7 +26,6 @@ REASONS = {
     "contrib": "it left TensorFlow with version 2",
     "data.experimental.from_variant": "datasets have no variant tensors here; pass the dataset",
     "data.experimental.make_saveable_from_iterator": "give the iterator to tf.train.Checkpoint",
-    "data.experimental.service": "a remote tf.data service; use DataLoader workers",
     "data.experimental.to_variant": "datasets have no variant tensors here; pass the dataset",
     "distribute.Strategy": "it belongs to TF 1; use scope, run and experimental_local_results",
     "distribute.cluster_resolver.KubernetesExecutableLocation": "no cluster is asked for its tasks",

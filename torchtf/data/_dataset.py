@@ -44,7 +44,15 @@ from torchtf.data._options import Options
 from torchtf.data._plan import INFINITE, UNKNOWN, Node, drain
 from torchtf.data._prefetch import Prefetch
 from torchtf.data._seeds import SeedGenerator, dataset_seeds
-from torchtf.data._selection import Concatenate, Repeat, Shard, Shuffle, Skip, Take
+from torchtf.data._selection import (
+    SHARD_HINT,
+    Concatenate,
+    Repeat,
+    Shard,
+    Shuffle,
+    Skip,
+    Take,
+)
 from torchtf.data._sources import Counting, Elements, Generator, RandomWords
 from torchtf.data._specs import ElementSpec
 from torchtf.data._storage import Cache, Snapshot, load_node, save_elements
@@ -707,10 +715,15 @@ class Dataset:
     def shard(self, num_shards, index, name=None) -> Dataset:
         """Each `num_shards`-th element, from `index` on.
 
+        With `tf.data.experimental.SHARD_HINT` as the number, `tf.distribute` or the tf.data service
+        puts in the number and index of a worker.
+
         Raises:
             InvalidArgumentError: unless 0 <= `index` < `num_shards`.
         """
         number, index = integer(num_shards, "num_shards"), integer(index, "index")
+        if number == SHARD_HINT:
+            return self._then(Shard(self._node, number, index))
         if number < 1:
             problem = (
                 f"Number of shards must be greater than zero (currently num_shards = {number})."

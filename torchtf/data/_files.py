@@ -89,6 +89,10 @@ class FileSource(Node):
     def tf_name(self):
         return self.name
 
+    def with_names(self, names: list[str]) -> FileSource:
+        """This reader of other files."""
+        return FileSource(names, self.reader, self.name)
+
     def start(self, run):
         return _FileStage(self)
 

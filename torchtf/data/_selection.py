@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from torchtf.core import errors
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Arena
 from torchtf.data._plan import (
@@ -22,6 +23,9 @@ from torchtf.data._plan import (
     collect,
 )
 from torchtf.data._seeds import SeedGenerator, Words
+
+# a number of shards in whose place comes that of the workers (`_shards.with_hints_of`)
+SHARD_HINT = -1
 
 
 class Take(Unary):
@@ -103,7 +107,10 @@ class _SkipStage(UnaryStage):
 
 
 class Shard(Unary):
-    """Each `number`-th element, from `index` on."""
+    """Each `number`-th element, from `index` on.
+
+    With `SHARD_HINT` for both, whoever shares the dataset out puts numbers in their places.
+    """
 
     def __init__(self, source: Node, number: int, index: int):
         super().__init__(source)
@@ -111,11 +118,21 @@ class Shard(Unary):
 
     def cardinality(self):
         known = self.source.cardinality()
+        if self.number == SHARD_HINT:
+            return UNKNOWN
         if known < 0:
             return known
         return known // self.number + (1 if self.index < known % self.number else 0)
 
     def start(self, run):
+        if self.number == SHARD_HINT:
+            raise errors.FailedPreconditionError(
+                None, None,
+                "`tf.data.Dataset.shard(SHARD_HINT, ...)` can only be used in "
+                "`tf.distribute.Strategy.experimental_distribute_dataset()` with "
+                "`tf.data.experimental.AutoShardPolicy.HINT` policy, or tf.data service with "
+                "`tf.data.experimental.service.ShardingPolicy.HINT` processing mode.",
+            )  # fmt: skip
         source = run.start(self.source)
         if source.count is not None:
             count = max(0, -(-(source.count - self.index) // self.number))

@@ -359,7 +359,9 @@ class _FileCacheStage(UnaryStage):
 
 # -- save, load and snapshot: folders of shards
 
-_SPEC_FILE, _INDEX_FILE = "dataset_spec.json", "snapshot.index"
+_SPEC_FILE, _INDEX_FILE, _FAILURE_FILE = "dataset_spec.json", "snapshot.index", "failure.json"
+# between two looks for an index that somebody else is to write
+_WAIT_SECONDS = 0.1
 
 
 def _compression(name) -> str:
@@ -414,16 +416,46 @@ class _ShardWriter:
             writer = self._writers[shard]
             writer.finish()
             shards.append([f"{shard:08d}.shard", writer.chunks, writer.elements])
-        write_text(os.path.join(self._folder, _SPEC_FILE), json.dumps(self._packed))
-        write_text(
-            os.path.join(self._folder, _INDEX_FILE),
-            json.dumps({"shards": shards, "compression": self._compression}),
-        )
+        write_index(self._folder, self._packed, shards, self._compression)
 
     def abandon(self):
         for writer in self._writers.values():
             writer.abandon()
         self._writers = {}
+
+
+def write_index(
+    folder: str, packed_spec, shards: list, compression: str, named: bool = True
+) -> None:
+    """Makes a folder a saved dataset.
+
+    Args:
+        packed_spec: what `pack_spec` gives.
+        shards: for each file its name and its numbers of chunks and elements.
+        named: whether who loads it has to name the compression.
+    """
+    write_text(os.path.join(folder, _SPEC_FILE), json.dumps(packed_spec))
+    write_text(
+        os.path.join(folder, _INDEX_FILE),
+        json.dumps({"shards": shards, "compression": compression, "named": named}),
+    )
+
+
+def write_failure(folder: str, error: list) -> None:
+    """Says in a folder why what should be saved there never will be; see `core.remote`."""
+    write_text(os.path.join(folder, _FAILURE_FILE), json.dumps(error))
+
+
+def is_settled(folder: str) -> bool:
+    """Whether a folder is complete, or said to fail."""
+    return any(os.path.exists(os.path.join(folder, f)) for f in (_INDEX_FILE, _FAILURE_FILE))
+
+
+def _check_failure(folder: str) -> None:
+    from torchtf.core.remote import unpacked_error
+
+    with contextlib.suppress(FileNotFoundError), open(os.path.join(folder, _FAILURE_FILE)) as f:
+        raise unpacked_error(json.load(f))
 
 
 def save_elements(dataset, folder: str, compression, shard_func) -> None:
@@ -455,7 +487,8 @@ def _shard_function(shard_func, spec, name) -> Function | None:
 def load_node(folder: str, spec, compression, reader_func, wait: bool):
     """The dataset saved in a folder."""
     while wait and not os.path.exists(os.path.join(folder, _INDEX_FILE)):
-        time.sleep(0.5)
+        _check_failure(folder)
+        time.sleep(_WAIT_SECONDS)
     if spec is None:
         path = os.path.join(folder, _SPEC_FILE)
         if not os.path.exists(path):
@@ -470,7 +503,7 @@ def _read_shards(folder: str, spec, reader_func, compression: str | None = None)
     from torchtf.data._sources import Elements
 
     index = _read_index(os.path.join(folder, _INDEX_FILE))
-    if compression not in (None, index["compression"]):
+    if index.get("named", True) and compression not in (None, index["compression"]):
         raise errors.DataLossError(
             None, None,
             f"{folder} was saved with compression={index['compression'] or None!r}, not "

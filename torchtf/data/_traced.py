@@ -135,6 +135,22 @@ class Function:
                 f"{returned}."
             ) from e
 
+    # -- travelling: the function is traced again where it arrives
+
+    def __getstate__(self):
+        if self.stand_ins:
+            raise TypeError("a function of what a tf.function is being traced with")
+        return self._user, self._input, self._transformation, self.workers
+
+    def __setstate__(self, state):
+        Function.__init__(self, *state[:3])
+        self.workers = state[3]
+
+    def __copy__(self):  # a copy in this process keeps its graphs
+        made = object.__new__(Function)
+        vars(made).update(vars(self))
+        return made
+
     # -- running
 
     def call(self, row: tuple) -> tuple:

@@ -13,10 +13,10 @@ from torchtf.data import _in_graph
 from torchtf.data._batching import Batch
 from torchtf.data._dataset import Dataset
 from torchtf.data._elementwise import AssertCardinality
-from torchtf.data._files import FileSource
 from torchtf.data._options import AutoShardPolicy
 from torchtf.data._prefetch import Prefetch
 from torchtf.data._selection import Repeat, Shard, Shuffle, Skip, Take
+from torchtf.data._shards import with_files_of, with_hints_of
 from torchtf.data._storage import Cache
 from torchtf.data._structure import empty
 from torchtf.distribute._values import PerReplicaSpec
@@ -142,8 +142,9 @@ def distribute_dataset(dataset, strategy, options=None) -> DistributedDataset:
     """Shares each global batch out: replica i of n gets the i-th n-th of its rows.
 
     The workers of a `MultiWorkerMirroredStrategy` share out by the dataset's `AutoShardPolicy`:
-    the rows of each batch (DATA), the files it reads (FILE, and AUTO if it reads files), or nothing
-    (OFF, HINT: each worker computes all, in pieces of a replica's size).
+    the rows of each batch (DATA), the files it reads (FILE, and AUTO if it reads files), what a
+    `shard(SHARD_HINT, SHARD_HINT)` leaves (HINT), or nothing (OFF: each worker computes all). By
+    OFF and HINT a worker's elements come in pieces of a replica's size.
 
     Raises:
         TypeError: unless it is a `tf.data.Dataset`.
@@ -155,17 +156,24 @@ def distribute_dataset(dataset, strategy, options=None) -> DistributedDataset:
     return DistributedDataset(local_part(dataset, strategy), strategy)
 
 
+def policy_of(dataset: Dataset) -> AutoShardPolicy:
+    return dataset.options().experimental_distribute.auto_shard_policy
+
+
 def local_part(dataset, strategy):
     """What the replica of this process computes of a dataset of global batches."""
     group = strategy.group
+    together = group is None or strategy.one_program
+    if isinstance(dataset, Dataset) and policy_of(dataset) is AutoShardPolicy.HINT:
+        dataset = with_hints_of(dataset, *((0, 1) if together else (group.rank, group.size)))
     if group is None:
         return dataset
     if strategy.one_program or not isinstance(dataset, Dataset):
         return Shares(dataset, group)
-    policy = dataset.options().experimental_distribute.auto_shard_policy
+    policy = policy_of(dataset)
     by_files = None
     if policy in (AutoShardPolicy.FILE, AutoShardPolicy.AUTO):
-        by_files = with_files_of(dataset, group)
+        by_files = with_files_of(dataset, group.rank, group.size)
         if by_files is None and policy is AutoShardPolicy.FILE:
             raise errors.NotFoundError(None, None, "Found an unshardable source dataset")
     if by_files is not None:
@@ -173,44 +181,6 @@ def local_part(dataset, strategy):
     if policy in (AutoShardPolicy.OFF, AutoShardPolicy.HINT):
         return Together(in_pieces(dataset, group), group)
     return Shares(dataset, group)
-
-
-def with_files_of(dataset, group):
-    """The dataset over this worker's share of its files; None if it reads none.
-
-    The files are those of a reader, or what goes into a step whose function reads files.
-    """
-    found = False
-
-    def check(count: int) -> None:
-        nonlocal found
-        found = True
-        if 0 <= count < group.size:
-            raise errors.InvalidArgumentError(
-                None, None,
-                f"Could not apply FILE based sharding: the dataset only has {count} file(s), which "
-                f"is not enough for the required {group.size} shards/workers. Use another "
-                "tf.data.experimental.AutoShardPolicy, or more files.",
-            )  # fmt: skip
-
-    def shared(node):
-        if isinstance(node, Shuffle):  # each worker shuffles its own
-            return node.with_inputs((shared(node.source),))
-        check(node.cardinality())
-        return Shard(node, group.size, group.rank)
-
-    def rewritten(node):
-        if isinstance(node, FileSource):
-            check(len(node.names))
-            copy = node.with_inputs(())
-            copy.names = node.names[group.rank :: group.size]
-            return copy
-        if getattr(getattr(node, "function", None), "reads_files", False):
-            return node.with_inputs(tuple(map(shared, node.inputs)))
-        return node.with_inputs(tuple(map(rewritten, node.inputs)))
-
-    node = rewritten(dataset._node)
-    return Dataset(node, dataset.options()) if found else None
 
 
 def share_of(data, rank: int, size: int):

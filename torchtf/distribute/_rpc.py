@@ -21,6 +21,7 @@ import grpc
 from torch.utils._python_dispatch import _disable_current_modes
 
 from torchtf.core import errors
+from torchtf.core.remote import OPTIONS
 from torchtf.distribute.cluster_resolver import ClusterSpec
 
 _METHOD = "/torchtf.Task/Call"
@@ -29,18 +30,6 @@ _THREADS = 32
 PATIENCE = 600.0
 # seconds between two tries to reach a task
 _PAUSE = 0.05
-_OPTIONS = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    # tells a machine that is gone from one that computes
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    # two tasks at one address would take each other's calls
-    ("grpc.so_reuseport", 0),
-]
 
 _ORDER = ("chief", "master", "worker", "ps")
 
@@ -84,7 +73,7 @@ def join(spec: ClusterSpec, job: str, index: int) -> None:
 def _serve(address: str) -> None:
     host, _, port = address.rpartition(":")
     local = host in ("localhost", "127.0.0.1", "::1", "[::1]")
-    server = grpc.server(futures.ThreadPoolExecutor(_THREADS), options=_OPTIONS)
+    server = grpc.server(futures.ThreadPoolExecutor(_THREADS), options=OPTIONS)
     server.add_generic_rpc_handlers((_Handler(),))
     server.add_insecure_port(address if local else f"[::]:{port}")
     server.start()
@@ -179,6 +168,6 @@ def _invoke(task: str, request: tuple, **options) -> Any:
 def _channel(task: str) -> Callable:
     with _Cluster.lock:
         if task not in _Cluster.channels:
-            channel = grpc.insecure_channel(_Cluster.addresses[task], options=_OPTIONS)
+            channel = grpc.insecure_channel(_Cluster.addresses[task], options=OPTIONS)
             _Cluster.channels[task] = channel.unary_unary(_METHOD)
         return _Cluster.channels[task]

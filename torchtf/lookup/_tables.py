@@ -79,6 +79,15 @@ class _Table:
         self._lock = threading.Lock()
         self._clear()
 
+    def __getstate__(self):  # a table travels with the functions of a dataset
+        state = dict(vars(self))
+        del state["_lock"]
+        return state
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._lock = threading.Lock()
+
     _filled = True  # a static table may be without content; the others begin empty
 
     def _clear(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable, Mapping
 
 from torchtf.core import device as device_scope
@@ -38,13 +39,10 @@ from torchtf.data._options import (
 from torchtf.data._plan import Affine, Run
 from torchtf.data._prefetch import ToDevice
 from torchtf.data._records import RecordWriter, check_compression
+from torchtf.data._selection import SHARD_HINT
 from torchtf.data._sources import Elements, Generator
 from torchtf.data._traced import Function
 from torchtf.lookup._tables import DatasetInitializer
-
-# a number of shards that tf.distribute replaces by its own
-SHARD_HINT = -1
-
 
 # -- the old names of methods, as transformations for `Dataset.apply`
 
@@ -417,6 +415,29 @@ def copy_to_device(target_device, source_device="/cpu:0") -> Callable[[Dataset],
 # -- writing, tables
 
 
+def distributed_save(dataset: Dataset, path, data_service_address, compression="AUTO") -> None:
+    """Lets the workers of the tf.data service write a dataset to a folder, for `Dataset.load`.
+
+    Returns at once; `Dataset.load(path, wait=True)` waits for the folder to be complete. Each
+    worker writes a file; where one is lost, the others do its part, and no element is written
+    twice. What fails in the dataset is raised by that `load`.
+
+    Args:
+        dataset: the dataset.
+        path: the folder, which must not exist; all workers and the dispatcher see it.
+        data_service_address: the dispatcher's address.
+        compression: "AUTO", "GZIP" or None.
+
+    Raises:
+        ValueError: if the address is no string, or empty.
+        AlreadyExistsError: if the folder exists.
+        InvalidArgumentError: if the dispatcher does not run in fault-tolerant mode.
+    """
+    from torchtf.data.experimental import service
+
+    service._distributed_save(dataset, path, data_service_address, compression)
+
+
 class TFRecordWriter:
     """Writes a dataset of strings to a TFRecord file (source: `tf.data.experimental`).
 
@@ -510,32 +531,18 @@ def index_table_from_dataset(
 # -- what has no counterpart
 
 
-class _NoService:
-    """`tf.data.experimental.service`: TensorFlow's service of workers over gRPC."""
-
-    def __getattr__(self, name):
-        raise NotImplementedError(
-            f"tf.data.experimental.service.{name} is not supported: shard the dataset with "
-            "Dataset.shard, or let tf.distribute do it."
-        )
-
-
-service = _NoService()
-
-
-def distributed_save(dataset, path, data_service_address, compression="AUTO"):
-    """Not supported: it needs TensorFlow's tf.data service; `Dataset.save` writes locally."""
-    raise NotImplementedError(
-        "tf.data.experimental.distributed_save is not supported; use Dataset.save on each shard."
-    )
-
-
 def get_model_proto(iterator):
     """Not supported: the model of TensorFlow's autotuner; `Dataset.explain` shows the times."""
     raise NotImplementedError(
         "tf.data.experimental.get_model_proto is not supported; Dataset.explain() shows where the "
         "time goes."
     )
+
+
+def __getattr__(name):
+    if name == "service":  # loads gRPC
+        return importlib.import_module("torchtf.data.experimental.service")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [
