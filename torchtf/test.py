@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import re
 import tempfile
+import threading
 import types
 
 import numpy as np
 import torch
-from absl.testing import absltest, parameterized
+from absl.testing import absltest
 
+from torchtf import version
 from torchtf.core import dtypes, errors, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.device import gpu_count
@@ -150,7 +153,7 @@ def _array(x) -> np.ndarray:
     )
 
 
-class TestCase(parameterized.TestCase):
+class TestCase(absltest.TestCase):
     """`absltest.TestCase` with assertions on tensors and arrays (source: `tf.test.TestCase`)."""
 
     __test__ = False  # not itself a test, for pytest; subclasses are
@@ -187,6 +190,48 @@ class TestCase(parameterized.TestCase):
         yield None
 
     cached_session = session
+
+    def test_session(self, graph=None, config=None, use_gpu=True, force_gpu=False):
+        """`session`; a test that has this name itself is skipped."""
+        if self.id().endswith(".test_session"):
+            self.skipTest("The name test_session is that of a method of tf.test.TestCase.")
+        return self.session(graph, config, use_gpu, force_gpu)
+
+    test_session.__test__ = False  # type: ignore[attr-defined]  # no test itself, for pytest
+
+    def checkedThread(self, target, args=None, kwargs=None) -> CheckedThread:
+        """A thread with `start`, `join` and `is_alive`; `join` fails the test if `target` raised.
+
+        A thread that has not been joined when the test ends fails it, too.
+        """
+        thread = CheckedThread(self, target, args or (), kwargs or {})
+        self.addCleanup(thread.check_joined)
+        return thread
+
+    @contextlib.contextmanager
+    def captureWritesToStream(self, stream):
+        """What is written to a stream with a file descriptor, also below Python.
+
+        Yields:
+            An object whose `contents()` is the text written since.
+        """
+        stream.flush()
+        number = stream.fileno()
+        with tempfile.TemporaryFile() as file:
+            kept = os.dup(number)
+            os.dup2(file.fileno(), number)
+            captured = CapturedWrites(file)
+            try:
+                yield captured
+            finally:
+                stream.flush()
+                captured.close()
+                os.dup2(kept, number)
+                os.close(kept)
+
+    def evaluate_if_both_tensors(self, a, b) -> tuple:
+        """The two values as they are: tensors outside functions have theirs."""
+        return a, b
 
     # -- values
 
@@ -336,6 +381,80 @@ class TestCase(parameterized.TestCase):
         if isinstance(expected, (str, bytes)):
             expected = text_format.Parse(expected, type(message)())
         self.assertEqual(expected, message, msg)
+
+    def assertProtoEqualsVersion(
+        self,
+        expected,
+        actual,
+        producer=version.GRAPH_DEF_VERSION,
+        min_consumer=version.GRAPH_DEF_VERSION_MIN_CONSUMER,
+        msg=None,
+    ):
+        """Asserts that a GraphDef equals a text to which the versions are added."""
+        versions = f"versions {{ producer: {producer} min_consumer: {min_consumer} }};\n"
+        self.assertProtoEquals(versions + expected, actual, msg)
+
+    def assertRaisesIncompatibleShapesError(self, exception_type=errors.InvalidArgumentError):
+        """A context that asserts an error over shapes that do not fit."""
+        return self.assertRaisesWithPredicateMatch(
+            exception_type,
+            "Incompatible shapes|Dimensions must be equal|required broadcastable shapes",
+        )
+
+
+class CheckedThread:
+    """A thread of a test (source: `tf.test.TestCase.checkedThread`)."""
+
+    def __init__(self, case: TestCase, target, args: tuple, kwargs: dict):
+        self._case, self._error, self._joined = case, None, False
+        self._thread = threading.Thread(target=self._run, args=(target, args, kwargs), daemon=True)
+
+    def _run(self, target, args, kwargs):
+        try:
+            target(*args, **kwargs)
+        except BaseException as e:
+            self._error = e
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Waits for the thread; fails the test with the error it ended with."""
+        self._joined = True
+        self._thread.join()
+        if self._error is not None:
+            self._case.fail(f"Error in checkedThread: {self._error}")
+
+    def is_alive(self) -> bool:
+        """Whether the thread is running."""
+        return self._thread.is_alive()
+
+    def check_joined(self) -> None:
+        """Fails the test if the thread was started and nobody waited for it."""
+        if self._thread.ident is not None and not self._joined:
+            self._case.fail("A checked thread was not joined.")
+
+
+class CapturedWrites:
+    """What a stream was given (source: `tf.test.TestCase.captureWritesToStream`)."""
+
+    def __init__(self, file):
+        self._file, self._text = file, None
+
+    def contents(self) -> str:
+        """The text."""
+        if self._text is not None:
+            return self._text
+        position = self._file.tell()
+        self._file.seek(0)
+        text = self._file.read().decode()
+        self._file.seek(position)
+        return text
+
+    def close(self) -> None:
+        """Keeps the text and lets the file go."""
+        self._text = self.contents()
 
 
 class Benchmark:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import numpy as np
 import pytest
 import tensorflow
+from absl.testing import parameterized
 
 import torchtf
 
@@ -149,7 +153,32 @@ def test_importing_torchtf_loads_no_heavy_package(run_python):
     assert out.strip() == "[]"
 
 
+class TestMixedWithParameters(parameterized.TestCase, torchtf.test.TestCase):
+    @parameterized.parameters(1, 2)
+    def test_parameters(self, x):
+        self.assertAllEqual(torchtf.constant(x) * 2, 2 * x)
+
+
 class TestOurTestCase(torchtf.test.TestCase):
+    def test_streams_and_threads(self):
+        with self.captureWritesToStream(sys.__stderr__) as captured:
+            os.write(sys.__stderr__.fileno(), b"below Python")
+            self.assertEqual(captured.contents(), "below Python")
+        self.assertEqual(captured.contents(), "below Python")
+        thread = self.checkedThread(lambda: 1 / 0)
+        thread.start()
+        with self.assertRaisesRegex(AssertionError, "division by zero"):
+            thread.join()
+        with self.assertRaisesIncompatibleShapesError():
+            torchtf.ones([2]) + torchtf.ones([3])
+        graph_def = torchtf.compat.v1.GraphDef()
+        graph_def.versions.producer = torchtf.version.GRAPH_DEF_VERSION
+        graph_def.versions.min_consumer = torchtf.version.GRAPH_DEF_VERSION_MIN_CONSUMER
+        self.assertProtoEqualsVersion("", graph_def)
+        self.assertEqual(self.evaluate_if_both_tensors(1, 2), (1, 2))
+        with self.test_session() as session:
+            self.assertIsNone(session)
+
     def test_assertions(self):
         self.assertAllClose(torchtf.constant([1.0, 2.0]), [1.0, 2.0 + 1e-8])
         self.assertAllEqual(torchtf.constant([1, 2]), np.array([1, 2]))

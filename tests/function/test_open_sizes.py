@@ -162,3 +162,25 @@ def test_layout_and_usual_steps_assume_nothing():
         return loss
 
     assert step.get_concrete_function()._fits is None
+
+
+def test_a_reshape_between_separate_open_sizes():
+    """Which sizes fit, only a run can tell; the result's known sizes are known before."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2]), tf.TensorSpec([None])])
+    def split(x, rows):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.reshape(x, [tf.shape(rows)[0], 2, 3])
+            total = tf.reduce_sum(y * y)
+        return y, tape.gradient(total, x)
+
+    assert split.get_concrete_function().output_shapes[0].as_list() == [None, 2, 3]
+    for n in (0, 1, 2, 5):
+        x = tf.reshape(tf.range(6.0 * n), [3 * n, 2])
+        y, gradient = split(x, tf.zeros([n]))
+        np.testing.assert_array_equal(y.numpy(), x.numpy().reshape(n, 2, 3))
+        np.testing.assert_array_equal(gradient.numpy(), 2 * x.numpy())
+    with pytest.raises(tf.errors.InvalidArgumentError, match="12 values"):
+        split(tf.zeros([6, 2]), tf.zeros([3]))
+    assert split.experimental_get_tracing_count() == 1

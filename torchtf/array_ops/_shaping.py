@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -104,7 +106,11 @@ def _reshape(tensor: T, sizes: list):
                 f"Only one input size may be -1, not both {unknown[0]} and {unknown[1]}",
             )  # fmt: skip
         wanted = 1
-        for s in sizes:
+        for i, s in enumerate(sizes):
+            if s < -1:
+                raise errors.InvalidArgumentError(
+                    None, None, f"Size {i} must be non-negative, not {s}"
+                )
             wanted *= s if s != -1 else 1
         have = tensor.numel()
         if unknown and wanted == 0:
@@ -151,10 +157,32 @@ _RESHAPE = Composite(reshape)
 
 
 def _open_ways(tensor, sizes) -> bool:
-    """Whether a known number of elements is to be divided into several sizes that are open."""
-    if type(sizes) is OpenSizes or sum(not isinstance(s, int) for s in sizes) < 2:
+    """Whether only a run can tell how the elements fit into the sizes.
+
+    So it is where a known number of elements is to be divided into several open sizes, and where
+    the open sizes of a trace, each of which stands for any number, happen not to fit.
+    """
+    if type(sizes) is OpenSizes:
         return False
-    return convert_to_tensor(tensor).shape.is_fully_defined()
+    tensor = convert_to_tensor(tensor)
+    if tensor.shape.is_fully_defined():
+        return sum(not isinstance(s, int) for s in sizes) > 1
+    if type(tensor) is not SymbolicTensor or rank_is_open(tensor._data):
+        return False
+    have, wanted = (
+        math.prod(s if isinstance(s, int) else s.node.hint or math.nan for s in shape)
+        for shape in (tensor._data.shape, [s for s in sizes if not _is_minus_one(s)])
+    )
+    known = math.prod(s for s in tensor._data.shape if isinstance(s, int))
+    if math.isnan(have) or math.isnan(wanted) or wanted < 1 or known < 1:
+        return False
+    if all(isinstance(s, int) and s >= 0 for s in sizes) and wanted % known:
+        return False  # fits no open size
+    return have % wanted != 0 if any(map(_is_minus_one, sizes)) else have != wanted
+
+
+def _is_minus_one(size) -> bool:
+    return isinstance(size, int) and size == -1
 
 
 def _in_shape(result, sizes, source):

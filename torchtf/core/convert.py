@@ -568,7 +568,13 @@ def to_shape(shape, attribute: str | None = "Tidx", cast: bool = True) -> Any:
     if isinstance(shape, (list, tuple)):
         if attribute is None and any(isinstance(s, (float, str)) for s in shape):
             raise _cannot_convert(shape, torch.int32)
-        return [_one_size(s, attribute) for s in shape]
+        try:
+            return [_one_size(s, attribute) for s in shape]
+        except Exception:
+            if len({isinstance(s, str) for s in shape}) > 1:
+                text = "Can't convert Python sequence with mixed types to Tensor."
+                raise ValueError(text) from None
+            raise
     if isinstance(shape, (int, torch.SymInt)):
         return [shape]
     sizes = sizes_of(shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dis
 import functools
 import importlib.util
@@ -14,7 +15,7 @@ import types
 
 from malt.core import ag_ctx, converter
 from malt.impl import api, conversion
-from malt.pyct import error_utils, inspect_utils
+from malt.pyct import anno, error_utils, inspect_utils, qual_names
 from malt.pyct import errors as pyct_errors
 
 from torchtf.core import errors
@@ -25,8 +26,24 @@ from torchtf.function.autograph_builtins import call_builtin
 _STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
 
 
+class _HandlerName(str):
+    """The `e` of `except X as e`, a text in Python's syntax tree, in the form of a node of it.
+
+    malt visits it, as the trees that it was written for have a node there.
+    """
+
+    _fields = ()
+
+
 class _Transpiler(api.PyToPy):
     """Names functions as TensorFlow does and supplies the operators."""
+
+    def transform_ast(self, node, ctx):
+        for handler in ast.walk(node):
+            if isinstance(handler, ast.ExceptHandler) and handler.name:
+                handler.name = _HandlerName(handler.name)
+                anno.setanno(handler.name, anno.Basic.QN, qual_names.QN(str(handler.name)))
+        return super().transform_ast(node, ctx)
 
     def get_transformed_name(self, node):
         return super().get_transformed_name(node).replace("ag__", "tf__", 1)

@@ -158,6 +158,18 @@ class Function:
             self._jit_compile, self._reduce_retracing, self._features, self._attributes,
         )  # fmt: skip
 
+    def _decorate(self, decorator: Callable) -> None:
+        """Puts a decorator around the Python function; Sonnet's modules do.
+
+        Raises:
+            ValueError: if the function has been traced.
+        """
+        if self._trace_count:
+            raise ValueError("Functions cannot be decorated after they have been traced.")
+        decorated = self._clone(decorator(self.python_function))
+        self.__dict__.clear()
+        self.__dict__.update(decorated.__dict__)
+
     def _check_signature(self, specs):
         if specs is None:
             return None

@@ -41,6 +41,10 @@ class Context:
     def device_name(self) -> str:
         return tf.constant(0).device
 
+    @property
+    def device_spec(self):
+        return tf.DeviceSpec.from_string(self.device_name)
+
 
 _context = Context()
 
