@@ -20,6 +20,24 @@ _TENSORS = {
     )
 }  # fmt: skip
 
+# functions that TensorFlow has as well: ATen's name -> that of the node
+SPECIAL_UNARY = {
+    "i0": "BesselI0",
+    "special_i0e": "BesselI0e",
+    "special_i1": "BesselI1",
+    "special_i1e": "BesselI1e",
+    "special_bessel_j0": "BesselJ0",
+    "special_bessel_j1": "BesselJ1",
+    "special_bessel_y0": "BesselY0",
+    "special_bessel_y1": "BesselY1",
+    "special_modified_bessel_k0": "BesselK0",
+    "special_modified_bessel_k1": "BesselK1",
+    "special_scaled_modified_bessel_k0": "BesselK0e",
+    "special_scaled_modified_bessel_k1": "BesselK1e",
+    "special_ndtri": "Ndtri",
+}
+SPECIAL_BINARY = {"igamma": "Igamma", "igammac": "Igammac", "special_zeta": "Zeta"}
+
 
 def translations() -> dict[Any, Callable]:
     """What `torch.onnx.export` writes for each of these operators, by overload."""
@@ -47,6 +65,19 @@ def translations() -> dict[Any, Callable]:
         node = operator(name)
         return lambda self: node(self)
 
+    def binary(name: str) -> Callable:
+        """A node of two inputs and one output, all of the same type."""
+        schema = OpSchema(
+            name,
+            DOMAIN,
+            1,
+            inputs=[OpSchema.FormalParameter("x", "T"), OpSchema.FormalParameter("y", "T")],
+            outputs=[OpSchema.FormalParameter("z", "T")],
+            type_constraints=[("T", _TYPES, "")],
+        )
+        node = Op(domain, name, schema)
+        return lambda self, other: node(self, other)
+
     product = operator("CumProd", "axis")
 
     def cumprod(self, dim: int, dtype: int = -1):
@@ -68,6 +99,20 @@ def translations() -> dict[Any, Callable]:
             return [node(self), *[opset18.Cast(zero, to=6)] * (results - 1)]
 
         return one_of_several
+
+    schema = OpSchema(
+        "Svd",
+        DOMAIN,
+        1,
+        inputs=[OpSchema.FormalParameter("x", "T")],
+        outputs=[OpSchema.FormalParameter(name, "T") for name in ("u", "s", "vh")],
+        type_constraints=[("T", _TYPES, "")],
+        attributes=[OpSchema.Attribute("full", OpSchema.AttrType.INT)],
+    )
+    singular = Op(domain, "Svd", schema)
+
+    def svd(self, full_matrices: bool = False, compute_uv: bool = True, driver=None):
+        return singular(self, full=int(full_matrices))
 
     schema = OpSchema(
         "SearchSorted",
@@ -145,8 +190,12 @@ def translations() -> dict[Any, Callable]:
         for name, function in (("philox", philox), ("host_call", host_call))
         if hasattr(ours, name)
     }
+    special = {getattr(aten, name).default: unary(node) for name, node in SPECIAL_UNARY.items()} | {
+        getattr(aten, name).default: binary(node) for name, node in SPECIAL_BINARY.items()
+    }
     return {
         **own,
+        **special,
         aten.cumprod.default: cumprod,
         aten.digamma.default: unary("Digamma"),
         aten.erfinv.default: unary("Erfinv"),
@@ -155,6 +204,7 @@ def translations() -> dict[Any, Callable]:
         aten._scaled_dot_product_flash_attention_for_cpu.default: attention,
         aten.linalg_cholesky_ex.default: factor("Cholesky", 2),
         aten.index_select.default: index_select,
+        aten._linalg_svd.default: svd,
         aten.linalg_inv_ex.default: factor("Inverse", 2),
         aten.searchsorted.Tensor: searchsorted,
         aten.repeat_interleave.Tensor: repeat_interleave,

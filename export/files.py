@@ -119,6 +119,8 @@ def _install(work: Path, target: Path) -> None:
 
 def _cannot_write(target: Path, error: OSError) -> OSError:
     reason = error.strerror or str(error)
+    if isinstance(error, FileExistsError) and error.filename:  # a parent is a file
+        reason = f"{str(error.filename)!r} is no folder"
     return type(error)(error.errno or 0, f"cannot write {str(target)!r}: {reason}")
 
 

@@ -262,4 +262,6 @@ def _is_composite(target, table) -> bool:
         return False
     if target.namespace == "aten" and target._opname.startswith("sym_"):
         return False
+    if target is _aten.reshape.default:
+        return False  # ONNX knows no other
     return target in table or target._schema.is_mutable or target._can_decompose()

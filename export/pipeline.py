@@ -52,11 +52,8 @@ def references(
     """
     batches: list[list[torch.Tensor | np.ndarray]] = []
     labels = [sample.get("labels") for sample in samples]
-    for sample in samples:
-        missing = [i.name for i in signature.inputs if i.name not in sample]
-        if missing:
-            raise ValueError(f"a sample of signature {signature.name!r} lacks {missing[0]!r}")
-        batches.append([i.tensor(sample[i.name]) for i in signature.inputs])
+    if samples:
+        batches = _checked(signature, samples)
     if not batches:
         batches.append(signature.sample())
         free = any(i.shape and i.shape[0] is None for i in signature.inputs)
@@ -76,13 +73,37 @@ def references(
             Reference(
                 signature.name,
                 {i.name: _numpy(t) for i, t in zip(signature.inputs, tensors, strict=True)},
-                {n: _numpy(t) for n, t in zip(signature.outputs, outputs, strict=False)},
+                _with_classes(
+                    {n: _numpy(t) for n, t in zip(signature.outputs, outputs, strict=False)},
+                    labels[number] if labels else None,
+                ),
                 HALF_TOLERANCE if half else TOLERANCE["float32"],
                 labels[number] if labels else None,
                 bool(signature.updates),
             )
         )
     return results
+
+
+def _checked(
+    signature: Signature, samples: Iterable[Mapping[str, Any]]
+) -> list[list[torch.Tensor | np.ndarray]]:
+    """The inputs of samples, in the order of the signature.
+
+    Raises:
+        ValueError: for a sample that lacks an input, or has one of another shape or dtype.
+    """
+    batches = []
+    for sample in samples:
+        missing = [i.name for i in signature.inputs if i.name not in sample]
+        if missing:
+            raise ValueError(
+                f"a sample of signature {signature.name!r} lacks {missing[0]!r}; it has "
+                f"{sorted(sample)}"
+            )
+        batches.append([i.tensor(sample[i.name]) for i in signature.inputs])
+        signature.check(batches[-1])
+    return batches
 
 
 def _numpy(tensor: torch.Tensor | np.ndarray) -> np.ndarray:
@@ -240,6 +261,9 @@ def _build(
     signatures = [signatures] if isinstance(signatures, Signature) else list(signatures)
     if not signatures and not objects.nodes:
         raise ValueError("there are no signatures to export")
+    if options.verify:
+        for signature in signatures:
+            _checked(signature, options.samples_of(signature.name))
     client.start()
     made: dict[tuple, store.Graph] = {}  # a function may be a signature, too
 
@@ -340,7 +364,9 @@ def _verify(
             got, answer = run(reference)
             pairs.append((got, reference.outputs))
             times.append(answer.get("seconds"))
-        allowed = options.tolerance or tolerance or max(r.tolerance for r in mine)
+        allowed = tolerance or max(r.tolerance for r in mine)
+        if options.tolerance is not None:
+            allowed = options.tolerance
         differences: list = []
         for got, want in _together(pairs):
             found = compare(got, want)
@@ -404,6 +430,17 @@ def _accuracy(outputs: Sequence[Mapping[str, np.ndarray]], labels: Sequence) -> 
         right += int((classes == truth).sum())
         total += truth.size
     return right / total if total else None
+
+
+def _with_classes(outputs: dict[str, np.ndarray], labels) -> dict[str, np.ndarray]:
+    """The outputs, of which one has classes to compare the labels with, if there are labels."""
+    if labels is not None and _accuracy([outputs], [labels]) is None:
+        shapes = {name: list(array.shape) for name, array in outputs.items()}
+        raise ValueError(
+            f"labels of the shape {list(np.shape(labels))} fit no output: one class for each "
+            f"sample, of outputs {shapes}"
+        )
+    return outputs
 
 
 def _worse(old: list, new: list) -> list:
@@ -532,39 +569,76 @@ def convert_saved_model(
         VerificationError: if the file computes something else.
         OSError: if the file cannot be written.
     """
-    options, quantization = options or Options(), quantization or Quantization()
     require_extra()
+    quantization = quantization or Quantization()
+    _needs(quantization, calibration)
+    if not Path(folder, "saved_model.pb").exists():
+        raise OSError(f"SavedModel file does not exist at: {os.fspath(folder)}")
+    with new_file(file) as work:
+        return _convert(
+            folder, work, file, quantization, calibration, signatures, options or Options(),
+            wanted, description,
+        )  # fmt: skip
+
+
+def _needs(quantization: Quantization, calibration) -> None:
     if quantization.needs_data and not calibration:
         raise ValueError(
             "integer quantization needs a representative_dataset (calibration samples)"
         )
-    if not Path(folder, "saved_model.pb").exists():
-        raise OSError(f"SavedModel file does not exist at: {os.fspath(folder)}")
-    with new_file(file) as work, tempfile.TemporaryDirectory(prefix="export-") as scratch:
+
+
+def chosen(description: Mapping[str, dict], signatures: Sequence[str] | None) -> list[str]:
+    """The keys to convert: those that are named, else all that are by themselves.
+
+    Raises:
+        ValueError: for a key that is not in the description.
+    """
+    for key in signatures or ():
+        if key not in description:
+            raise ValueError(
+                f"Invalid signature key '{key}' found. Valid keys are "
+                f"'{','.join(sorted(description))}'."
+            )
+    return list(signatures or (k for k, d in description.items() if d["converted"]))
+
+
+def _convert(
+    folder: str | os.PathLike,
+    work: Path,
+    file: str | os.PathLike,
+    quantization: Quantization,
+    calibration: Mapping[str, Sequence[Mapping[str, Any]]] | None,
+    signatures: Sequence[str] | None,
+    options: Options,
+    wanted: Sequence[Reference] | None,
+    description: dict[str, dict] | None,
+) -> Report:
+    """`convert_saved_model` to the file `work`, which is to be `file`."""
+    with tempfile.TemporaryDirectory(prefix="export-") as scratch:
         client.start()
         kind = quantization.kind(bool(calibration))
         description = description or describe(folder)
-        unknown = [s for s in signatures or () if s not in description]
-        if unknown:
-            raise ValueError(
-                f"Invalid signature key '{unknown[0]}' found. Valid keys are "
-                f"'{','.join(sorted(description))}'."
-            )
-        chosen = list(signatures or (k for k, d in description.items() if d["converted"]))
+        keys = chosen(description, signatures)
         sources = None
         if calibration:
             with options.progress.step("calibration data"):
                 sources = [
                     _write_samples(scratch, name, description[name]["inputs"], calibration[name])
-                    for name in chosen
+                    for name in keys
                     if name in calibration
                 ]
+            if not sources:
+                raise ValueError(
+                    f"there are calibration samples for {sorted(calibration)}, not for the "
+                    f"signatures {keys}"
+                )
         with options.progress.step(f"TFLite ({kind})"):
             client.call(
                 "tflite",
                 folder=str(folder),
                 file=str(work),
-                signatures=chosen,
+                signatures=keys,
                 representative=sources,
                 optimizations=list(quantization.optimizations),
                 supported_ops=list(quantization.supported_ops),
@@ -575,21 +649,30 @@ def convert_saved_model(
                 settings=dict(quantization.settings),
             )
         if wanted is not None:
-            wanted = [reference for reference in wanted if reference.signature in chosen]
+            wanted = [reference for reference in wanted if reference.signature in keys]
         artifact = Artifact(f"TFLite {kind}", str(file), size_of(work))
-        runs_here = not any(op == "SELECT_TF_OPS" for op in quantization.supported_ops)
-        if options.verify and runs_here and not quantization.allow_custom_ops:
+        # kernels of TensorFlow's are in apps that link them, not in LiteRT for Python
+        selected = "SELECT_TF_OPS" in quantization.supported_ops and b"Flex" in work.read_bytes()
+        if options.verify and not selected and not quantization.allow_custom_ops:
             with options.progress.step("verifying the TFLite file"):
                 if wanted is None:
                     wanted = _saved_model_references(
-                        folder, scratch, chosen, description, calibration or {}, options
+                        folder, scratch, keys, description, calibration or {}, options
                     )
 
                 def run(reference: Reference):
-                    got, answer = run_artifact(
-                        "run_tflite", scratch, reference.inputs,
-                        file=str(work), signature=reference.signature, repeat=options.measure,
-                    )  # fmt: skip
+                    try:
+                        got, answer = run_artifact(
+                            "run_tflite", scratch, reference.inputs,
+                            file=str(work), signature=reference.signature, repeat=options.measure,
+                        )  # fmt: skip
+                    except WorkerError as error:
+                        if error.reason is None:
+                            raise
+                        raise ExportError(
+                            f"LiteRT cannot run the TFLite file ({kind}), signature "
+                            f"{reference.signature!r}: {error.reason[1].strip()[:500]}"
+                        ) from error
                     artifact.operators[reference.signature] = answer["operators"]
                     return _as_wanted(got, reference.outputs), answer
 
@@ -621,10 +704,10 @@ def _as_wanted(got: Mapping[str, np.ndarray], want: Mapping[str, np.ndarray]):
     }
 
 
-def _saved_model_references(folder, scratch, chosen, description, calibration, options: Options):
+def _saved_model_references(folder, scratch, keys, description, calibration, options: Options):
     """What the SavedModel itself answers to calibration samples or random inputs."""
     result = []
-    for name in chosen:
+    for name in keys:
         inputs = description[name]["inputs"]
         samples = list(options.samples_of(name)) or list(calibration.get(name, ()))[:8]
         if description[name]["random"]:
@@ -637,10 +720,13 @@ def _saved_model_references(folder, scratch, chosen, description, calibration, o
             made = [[_numpy(t) for t in trial.sample()] for trial in trials]
             choices = [{i["name"]: a for i, a in zip(inputs, m, strict=True)} for m in made]
             result.append(_first_that_runs(folder, scratch, name, choices))
-        for sample in samples:
-            arrays = {i["name"]: np.asarray(sample[i["name"]]).astype(i["dtype"]) for i in inputs}
+        infos = [TensorInfo.of((i["name"], i["dtype"], i["shape"])) for i in inputs]
+        given = Signature(name, torch.nn.Identity(), infos, ["_"])
+        for sample, tensors in zip(samples, _checked(given, samples), strict=True):
+            arrays = {i.name: _numpy(t) for i, t in zip(infos, tensors, strict=True)}
             outputs = _answer(folder, scratch, name, arrays)
-            result.append(Reference(name, arrays, outputs, labels=sample.get("labels")))
+            labels = sample.get("labels")
+            result.append(Reference(name, arrays, _with_classes(outputs, labels), labels=labels))
     return result
 
 
@@ -663,41 +749,45 @@ def _first_that_runs(folder, scratch, name: str, choices: Sequence[dict]) -> Ref
 _SAMPLED = {"float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"}
 
 
-def _write_samples(scratch, signature: str, inputs: list[dict], samples) -> dict:
-    """Checks calibration samples against the signature and writes them to one file."""
-    arrays, count = {}, 0
-    for count, sample in enumerate(samples, 1):
+def _check_calibration(signature: str, inputs: Sequence[dict], samples) -> list[dict]:
+    """The samples as arrays; see `convert_saved_model`."""
+    arrays = [{name: np.asarray(a) for name, a in sample.items()} for sample in samples]
+    what = f"representative_dataset (calibration samples) of {signature!r}"
+    for sample in arrays:
         if set(sample) != {i["name"] for i in inputs}:
             raise ValueError(
-                f"representative_dataset of {signature!r}: a sample has the inputs "
-                f"{sorted(sample)}, "
+                f"{what}: a sample has the inputs {sorted(sample)}, "
                 f"the signature {sorted(i['name'] for i in inputs)}"
             )
         for info in inputs:
-            array = np.asarray(sample[info["name"]])
-            shape = info["shape"]
+            array, shape = sample[info["name"]], info["shape"]
             if shape is not None and (
                 len(shape) != array.ndim
                 or any(w is not None and w != h for w, h in zip(shape, array.shape, strict=True))
             ):
                 raise CalibrationError(
-                    f"representative_dataset of {signature!r}: input {info['name']!r} has the "
-                    f"shape {list(array.shape)}, expected {shape}"
+                    f"{what}: input {info['name']!r} has the shape {list(array.shape)}, expected "
+                    f"{list(shape)}"
                 )
             if dtype_name(array.dtype) != info["dtype"]:
                 raise ValueError(
-                    f"representative_dataset of {signature!r}: input {info['name']!r} is "
-                    f"{array.dtype}, expected {info['dtype']}"
+                    f"{what}: input {info['name']!r} is {array.dtype}, expected {info['dtype']}"
                 )
-            arrays[f"{count - 1}/{info['name']}"] = array
-    if not count:
-        raise ValueError(f"representative_dataset of {signature!r} yields no samples")
+    if not arrays:
+        raise ValueError(f"{what} yields no samples")
+    return arrays
+
+
+def _write_samples(scratch, signature: str, inputs: list[dict], samples) -> dict:
+    """Checks calibration samples against the signature and writes them to one file."""
+    checked = _check_calibration(signature, inputs, samples)
+    arrays = {f"{i}/{name}": a for i, sample in enumerate(checked) for name, a in sample.items()}
     path = os.path.join(scratch, f"samples-{len(os.listdir(scratch))}.npz")
     write_arrays(path, arrays)
     return {
         "signature": signature,
         "path": path,
-        "count": count,
+        "count": len(checked),
         "names": [i["name"] for i in inputs],
     }
 
@@ -714,12 +804,13 @@ def export_tflite(
     options = options or Options()
     if isinstance(quantization, str):
         quantization = Quantization.preset(quantization)
-    if quantization.needs_data and not calibration:
-        raise ValueError(
-            "integer quantization needs a representative_dataset (calibration samples)"
-        )
+    require_extra()
+    _needs(quantization, calibration)
     signatures = [signatures] if isinstance(signatures, Signature) else list(signatures)
-    with tempfile.TemporaryDirectory(prefix="export-") as scratch:
+    for s in signatures:
+        if calibration and s.name in calibration:
+            _check_calibration(s.name, [i.to_json() for i in s.inputs], calibration[s.name])
+    with new_file(file) as work, tempfile.TemporaryDirectory(prefix="export-") as scratch:
         made = draft(signatures, os.path.join(scratch, "saved_model"), quantization, options)
         wanted = made.wanted
         if calibration and options.verify and not options.samples:
@@ -730,9 +821,9 @@ def export_tflite(
                 for name, samples in calibration.items()
                 for r in references(by_name[name], list(samples)[:8])
             ]
-        return convert_saved_model(
-            made.folder, file, quantization, calibration=calibration, options=options,
-            wanted=wanted if options.verify else None, description=made.description,
+        return _convert(
+            made.folder, work, file, quantization, calibration, None, options,
+            wanted if options.verify else None, made.description,
         )  # fmt: skip
 
 

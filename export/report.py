@@ -81,7 +81,7 @@ class Report:
                         str(count) if count else "",
                         f"{check.largest:.1e}" if check else "not checked",
                         f"{check.agreement:.1%}" if check else "",
-                        f"{check.seconds * 1e3:.2f} ms" if check and check.seconds else "",
+                        time_text(check.seconds) if check and check.seconds else "",
                         accuracy_text(check),
                     )
                 )
@@ -113,6 +113,12 @@ def accuracy_text(check: Check | None) -> str:
     if check is None or check.accuracy is None:
         return ""
     return f"{check.accuracy:.2%} (source {check.source_accuracy:.2%})"
+
+
+def time_text(seconds: float) -> str:
+    """Seconds in milliseconds, to three digits."""
+    milliseconds = seconds * 1e3
+    return f"{milliseconds:.3g} ms" if milliseconds < 100 else f"{milliseconds:.0f} ms"
 
 
 def size_text(size: float) -> str:

@@ -125,6 +125,8 @@ class Signature:
         self.inputs = [TensorInfo.of(i) for i in self.inputs]
         self.outputs = [str(o) for o in self.outputs]
         for kind, names in (("input", [i.name for i in self.inputs]), ("output", self.outputs)):
+            if "" in names:
+                raise ValueError(f"signature {self.name!r}: an {kind} has no name")
             twice = sorted({n for n in names if list(names).count(n) > 1})
             if twice:
                 raise ValueError(f"signature {self.name!r}: two {kind}s are named {twice[0]!r}")

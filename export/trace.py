@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree as pytree
 
 from .errors import ExportError
 from .extra_operators import translations
 from .lowering import lower, prepared_exporter, recurrent_nodes
 from .signature import Signature
+from .traced import program_of
 
 # The first operator set with Attention and RMSNormalization as single nodes (Gelu came with 20).
 OPSET = 23
@@ -117,7 +119,10 @@ def trace(signature: Signature) -> tuple[torch.export.ExportedProgram, bool]:
         for info in signature.inputs
     )
     try:
-        with evaluating(module), torch.no_grad(), recurrent_nodes():
+        program = program_of(signature, examples)
+        if program is not None:
+            return program, False
+        with _quiet_logs(), evaluating(module), torch.no_grad(), recurrent_nodes():
             program = _export(module, examples, (free,))
             half = _computes_in_half(program.graph_module)
             if half:
@@ -127,6 +132,13 @@ def trace(signature: Signature) -> tuple[torch.export.ExportedProgram, bool]:
                     program = _export(wide, list(map(_wide_tensor, examples)), free)
     except torch._dynamo.exc.UserError as error:
         raise ExportError(_free_size_message(signature, str(error))) from error
+    except GuardOnDataDependentSymNode as error:
+        places = re.findall(r'File "([^"]+)", line (\d+)', str(error))
+        where = f" ({os.path.basename(places[-1][0])}, line {places[-1][1]})" if places else ""
+        raise ExportError(
+            f"signature {signature.name!r} cannot be traced: the model decides by the value of a "
+            f"tensor{where}, which is not known then; use torch.cond or torch.where"
+        ) from error
     except (ImportError, MemoryError, ValueError, NotImplementedError):
         raise
     except Exception as error:
@@ -274,7 +286,8 @@ def _where(program: torch.export.ExportedProgram, operator: str) -> str:
     layers = [path for path, _ in stack.values() if path not in ("", "module")]
     if layers:
         return f" (layer {layers[-1].removeprefix('module.')!r})"
-    match = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
+    # code that was generated has no file
+    match = re.findall(r'File "([^"<]+)", line (\d+)', node.meta.get("stack_trace") or "")
     return f" ({os.path.basename(match[-1][0])}, line {match[-1][1]})" if match else ""
 
 
@@ -286,17 +299,26 @@ def _first_call(program: torch.export.ExportedProgram, operator: str) -> torch.f
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
     """Keeps the progress texts of PyTorch's exporter off the screen."""
-    names = ("torch.onnx", "onnxscript", "onnx_ir")
-    levels = [logging.getLogger(n).level for n in names]
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    with (
+        _quiet_logs(),
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Keeps out of the logs what an exception says as well."""
+    names = ("torch.onnx", "torch._export", "torch.fx", "onnxscript", "onnx_ir")
+    loggers = [logging.getLogger(name) for name in names]
+    loggers.append(logging.getLogger(GuardOnDataDependentSymNode.__module__))
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
-        for name, level in zip(names, levels, strict=True):
-            logging.getLogger(name).setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

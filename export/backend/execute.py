@@ -88,6 +88,8 @@ def _best(function, repeat: int) -> float | None:
 def _quantized(array: np.ndarray, detail: dict) -> np.ndarray:
     scale, zero = detail["quantization"]
     dtype = np.dtype(detail["dtype"])
+    if array.dtype == object:  # of strings
+        return array
     if array.dtype == dtype or not scale:
         return array.astype(dtype)
     info = np.iinfo(dtype)
@@ -95,6 +97,8 @@ def _quantized(array: np.ndarray, detail: dict) -> np.ndarray:
 
 
 def _real(array: np.ndarray, detail: dict) -> np.ndarray:
+    if array.dtype.kind in "SO":
+        return array.astype(object)
     scale, zero = detail["quantization"]
     if scale and array.dtype.kind in "iu":
         return ((array.astype(np.float64) - zero) * scale).astype(np.float32)

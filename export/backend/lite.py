@@ -62,7 +62,7 @@ def convert(
     try:
         content = converter.convert()
     except Exception as error:
-        raise ExportError(_message(str(error))) from error
+        raise ExportError(_message(str(error), "SELECT_TF_OPS" in supported_ops)) from error
     with open(file, "wb") as f:
         f.write(content)
 
@@ -89,13 +89,21 @@ def _samples(sources: list[dict]) -> Iterator:
                 yield (source["signature"], sample) if several else sample
 
 
-def _message(text: str) -> str:
-    """One line from the converter's many: the operator and the layer it belongs to."""
+def _message(text: str, selected: bool) -> str:
+    """One line from the converter's many: the operator and the layer it belongs to.
+
+    `selected` says that TensorFlow's kernels are allowed.
+    """
     missing = re.findall(r"'?(?:tf|tfl)\.(\w+)'? op is neither a custom op nor a flex op", text)
     if missing:
         names = ", ".join(sorted(set(missing)))
         layer = re.search(r'"([^"]+)@__inference', text)
         where = f" (layer {layer.group(1)!r})" if layer else ""
+        if selected:
+            return (
+                f"TFLite has no operator for {names}{where}, and does not take TensorFlow's "
+                "kernel either: leave it out, or set allow_custom_ops and bring your own kernel"
+            )
         return (
             f"TFLite has no operator for {names}{where}; allow TensorFlow's kernels with "
             "target_spec.supported_ops = [TFLITE_BUILTINS, SELECT_TF_OPS], or leave the operator "

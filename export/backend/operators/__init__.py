@@ -6,6 +6,7 @@ from . import (  # noqa: F401
     arithmetic,
     control,
     convolution,
+    fourier,
     host_calls,
     indexing,
     linear,

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from ...extra_operators import SPECIAL_UNARY
 from ..values import Constant, Value, as_strings, elementwise
 from .registry import operator
 
@@ -21,6 +22,11 @@ UNARY = {
     "Atan": lambda x: tf.atan2(x, tf.ones_like(x)),
     "Atanh": lambda x: 0.5 * tf.math.log((1 + x) / (1 - x)),
     "BitwiseNot": tf.bitwise.invert,
+    **{
+        name: getattr(tf.math.special, f"bessel_{name.removeprefix('Bessel').lower()}")
+        for name in SPECIAL_UNARY.values()
+        if name.startswith("Bessel")
+    },
     "Ceil": tf.math.ceil,
     "Cos": tf.cos,
     "Cosh": lambda x: 0.5 * (tf.exp(x) + tf.exp(-x)),
@@ -33,6 +39,7 @@ UNARY = {
     "Lgamma": tf.math.lgamma,
     "Log": tf.math.log,
     "Mish": lambda x: x * tf.tanh(_softplus(x)),
+    "Ndtri": tf.math.ndtri,
     "Neg": tf.negative,
     "Not": tf.logical_not,
     "Reciprocal": lambda x: 1 / x,
@@ -57,8 +64,9 @@ for name, function in {**UNARY, **NONNEGATIVE}.items():
 BINARY = {
     "And": tf.logical_and, "BitwiseAnd": tf.bitwise.bitwise_and, "BitwiseOr": tf.bitwise.bitwise_or,
     "BitwiseXor": tf.bitwise.bitwise_xor, "Equal": tf.equal, "Greater": tf.greater,
-    "GreaterOrEqual": tf.greater_equal, "Less": tf.less, "LessOrEqual": tf.less_equal,
-    "Mul": tf.multiply, "Or": tf.logical_or, "Sub": tf.subtract, "Xor": tf.math.logical_xor,
+    "GreaterOrEqual": tf.greater_equal, "Igamma": tf.math.igamma, "Igammac": tf.math.igammac,
+    "Less": tf.less, "LessOrEqual": tf.less_equal, "Mul": tf.multiply, "Or": tf.logical_or,
+    "Sub": tf.subtract, "Xor": tf.math.logical_xor, "Zeta": tf.math.zeta,
 }  # fmt: skip
 for name, function in BINARY.items():
     operator(name)(lambda node, x, y, function=function: elementwise(function, x, y))

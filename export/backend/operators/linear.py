@@ -109,3 +109,11 @@ def _of_matrices(function, node, x):
 
 for _name, _function in _OF_MATRICES.items():
     operator(_name)(functools.partial(_of_matrices, _function))
+
+
+@operator("Svd")
+def svd(node, x):
+    """Singular vectors and values; the right vectors lie in rows, as in PyTorch."""
+    s, u, v = tf.linalg.svd(x.tensor(), full_matrices=bool(node.get("full", 0)))
+    rank = v.shape.rank
+    return Value(u), Value(s), Value(v).transposed([*range(rank - 2), rank - 1, rank - 2])

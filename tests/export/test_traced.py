@@ -1,0 +1,68 @@
+"""Graphs of torchtf go to ONNX as they were traced; what needs another trace gets one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import torchtf as tf
+from export import traced
+from export.trace import trace
+from torchtf.saved_model import signature_of
+
+SPEC = [tf.TensorSpec([None, 4], tf.float32)]
+WEIGHTS = tf.Variable(np.arange(8, dtype=np.float32).reshape(4, 2))
+
+
+def signature(function, specs=SPEC):
+    concrete = tf.function(function, input_signature=specs).get_concrete_function()
+    return signature_of("f", concrete)
+
+
+def rows(x):
+    """Sizes that are open, a permuted view, a result that is an argument, and one given twice."""
+    product = tf.matmul(x, WEIGHTS)
+    flat = tf.reshape(tf.transpose(tf.stack([product, -product], 1), [0, 2, 1]), [-1, 4])
+    return {"flat": flat, "again": flat, "given": x, "count": tf.shape(x)[0] + 1}
+
+
+def test_a_graph_is_taken_as_it_is(monkeypatch):
+    def forbidden(*_, **__):
+        raise AssertionError("traced once more")
+
+    described = signature(rows)
+    monkeypatch.setattr(torch.export, "export", forbidden)
+    program, half = trace(described)
+    assert not half and list(program.state_dict) == ["module.state_0"]
+    x = torch.randn(5, 4)
+    results = program.module(check_guards=False)(x)
+    want = rows(tf.constant(x.numpy()))
+    for name, result in zip(described.outputs, results, strict=True):
+        np.testing.assert_allclose(result.numpy(), want[name].numpy(), rtol=1e-6)
+    assert len({id(result) for result in (x, *results)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("function", "specs"),
+    [
+        (lambda x: tf.cond(tf.reduce_sum(x) > 0, lambda: x * 2, lambda: -x), SPEC),
+        (lambda x: tf.while_loop(lambda y: tf.reduce_sum(y) < 9, lambda y: [y + 1], [x])[0], SPEC),
+        (lambda x: tf.cast(tf.cast(x, tf.float16) * 2, tf.float32), SPEC),
+        (lambda x: tf.strings.as_string(x), SPEC),
+        (lambda x: x + 1, [tf.TensorSpec(None, tf.float32)]),
+    ],
+    ids=["condition", "loop", "half", "strings", "any rank"],
+)
+def test_a_graph_of_other_operators_is_not(function, specs):
+    described = signature(function, specs)
+    examples = [torch.ones(2, 4)]
+    assert traced.program_of(described, examples) is None
+
+
+def test_other_sizes_than_those_of_the_trace_need_one():
+    described = signature(lambda x: x + 1)
+    assert traced.program_of(described, [torch.ones(2, 4)]) is not None
+    fixed = described.with_shapes([(3, 4)])
+    assert traced.program_of(fixed, [torch.ones(3, 4)]) is None
+    assert traced.program_of(signature(lambda x: x + 1).with_shapes([(None,)]), []) is None
