@@ -615,6 +615,7 @@ def _convert(
     description: dict[str, dict] | None,
 ) -> Report:
     """`convert_saved_model` to the file `work`, which is to be `file`."""
+    folder = os.path.abspath(folder)  # the TensorFlow process may be in another folder
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
         client.start()
         kind = quantization.kind(bool(calibration))
