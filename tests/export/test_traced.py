@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 import torchtf as tf
 from export import traced
-from export.trace import trace
 from torchtf.saved_model import signature_of
 
 SPEC = [tf.TensorSpec([None, 4], tf.float32)]
-WEIGHTS = tf.Variable(np.arange(8, dtype=np.float32).reshape(4, 2))
 
 
 def signature(function, specs=SPEC):
     concrete = tf.function(function, input_signature=specs).get_concrete_function()
     return signature_of("f", concrete)
-
-
-def rows(x):
-    """Sizes that are open, a permuted view, a result that is an argument, and one given twice."""
-    product = tf.matmul(x, WEIGHTS)
-    flat = tf.reshape(tf.transpose(tf.stack([product, -product], 1), [0, 2, 1]), [-1, 4])
-    return {"flat": flat, "again": flat, "given": x, "count": tf.shape(x)[0] + 1}
-
-
-def test_a_graph_is_taken_as_it_is(monkeypatch):
-    def forbidden(*_, **__):
-        raise AssertionError("traced once more")
-
-    described = signature(rows)
-    monkeypatch.setattr(torch.export, "export", forbidden)
-    program, half = trace(described)
-    assert not half and list(program.state_dict) == ["module.state_0"]
-    x = torch.randn(5, 4)
-    results = program.module(check_guards=False)(x)
-    want = rows(tf.constant(x.numpy()))
-    for name, result in zip(described.outputs, results, strict=True):
-        np.testing.assert_allclose(result.numpy(), want[name].numpy(), rtol=1e-6)
-    assert len({id(result) for result in (x, *results)}) == 5
 
 
 @pytest.mark.parametrize(
