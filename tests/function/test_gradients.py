@@ -44,6 +44,36 @@ def twice_through_loops_and_conditions(tf):
 
 
 @program
+def of_what_a_run_left_out(tf):
+    """Zeros where the graph connects, None where it does not."""
+
+    @tf.function
+    def branch(k, x, w, z):
+        y = 0.0
+        if k > 1:
+            y = 3.0 * x * w[0] + tf.stop_gradient(z)
+        return y
+
+    @tf.function
+    def loop(n, x, w, z):
+        y = tf.constant(1.0)
+        for _ in tf.range(n):
+            if x > 5.0:
+                y = y * x + tf.reduce_sum(w) + z
+        return y
+
+    x, w, z = tf.constant(2.0), tf.Variable([1.0, 2.0]), tf.constant(3.0)
+    found = []
+    for f in (branch, loop):
+        for k in (0, 2):
+            with tf.GradientTape(persistent=True) as tape:
+                tape.watch([x, z])
+                y = f(tf.constant(k), x, w, z) + 1.0
+            found += tape.gradient(y, [x, w, z])
+    return found
+
+
+@program
 def through_functions_and_python(tf):
     @tf.function
     def inner(x):

@@ -59,6 +59,79 @@ def parts_of_arguments_relax(tf):
 
 
 @program
+def arguments_that_are_changed(tf):
+    def append(x):
+        x.append(tf.constant(1))
+        return x[0]
+
+    def insert(x, n):
+        x["b"]["c"] = n
+        return x["a"]
+
+    def replace(x):
+        x[0] = x[0] + 1
+        return x[0]
+
+    def copied(x):
+        x = list(x)
+        x[0] = x[0] + 1
+        return x.pop()
+
+    one = tf.constant(1)
+    found = []
+    for f, args in (
+        (append, ([one],)), (insert, ({"a": one, "b": {}}, 3)), (replace, ([one],)),
+        (copied, ([one, one],)),
+    ):  # fmt: skip
+        try:
+            found.append(tf.function(f)(*args))
+        except ValueError as e:
+            found.append(str(e))
+    return found
+
+
+@program
+def variadic_methods(tf):
+    class Adder(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([])] * 2)
+        def add(self, *parts):
+            return parts[0] + parts[1]
+
+        @tf.function(input_signature=[tf.TensorSpec([])] * 3)
+        def more(self, x, *parts):
+            return x + parts[0] * parts[1]
+
+    adder = Adder()
+    return (
+        adder.add(1.0, 2.0),
+        adder.more(1.0, 2.0, 3.0),
+        adder.add.get_concrete_function()(1.0, 4.0),
+    )
+
+
+@program
+def variables_beside_ragged_tensors(tf):
+    @tf.function(reduce_retracing=True)
+    def f(a, b):
+        return a.flat_values + b
+
+    return f(tf.ragged.constant([[1.0], [2.0]]), tf.Variable(1.0))
+
+
+@program
+def types_of_ragged_arguments(tf):
+    c = tf.function(lambda x: x).get_concrete_function(tf.RaggedTensorSpec([None, None], tf.int32))
+    pair = tf.function(lambda x: x).get_concrete_function((tf.constant(1), tf.constant(2)))
+    texts = [c.pretty_printed_signature()]
+    for f, value in ((c, tf.ragged.constant([[1.0]])), (pair, tf.constant(1))):
+        try:
+            f(value)
+        except TypeError as e:
+            texts.append(str(e).partition("Received")[0])
+    return texts
+
+
+@program
 def names_of_parts(tf):
     spec = tf.TensorSpec([], tf.int32)
 
@@ -196,3 +269,17 @@ def attributes_of_functions(tf):
 
 
 test_programs = compare(globals())
+
+
+def test_a_warning_names_the_method(caplog):
+    import torchtf as tf
+
+    class Doubler:
+        @tf.function
+        def doubled(self, x):
+            return x * 2
+
+    doubler = Doubler()
+    for i in range(6):
+        doubler.doubled(i)
+    assert "<function" in caplog.text and "Doubler.doubled at 0x" in caplog.text

@@ -241,9 +241,23 @@ def _arange(values, dtype):
         first, last, step = values
         if (last - first) // step >= MANY and graph.state.trace is None:
             return torch.from_numpy(np.arange(first, last, step, kind))
-    return torch.arange(*values, dtype=dtype, device=place)
+    return count_up(values, dtype, place)
 
 
+def count_up(bounds, dtype: torch.dtype, place) -> torch.Tensor:
+    """torch.arange; how many floats there are, the type tells: torch counts in float64."""
+    kind = _COUNTED_IN.get(dtype)
+    if kind is not None and all(isinstance(b, (int, float)) for b in bounds):
+        first, last, step = map(kind, bounds)
+        count = np.ceil(np.abs((last - first) / step))
+        if np.isfinite(count):
+            bounds = (float(first), float(first) + float(step) * (float(count) - 0.5), float(step))
+        if count == 0:
+            return torch.empty(0, dtype=dtype, device=place)
+    return torch.arange(*bounds, dtype=dtype, device=place)
+
+
+_COUNTED_IN = {torch.float32: np.float32}
 _COUNTED_BY_NUMPY = {torch.int32: np.int32, torch.int64: np.int64}
 
 

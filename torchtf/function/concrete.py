@@ -272,6 +272,8 @@ class ConcreteFunction:
                 raise _Misfit(f"Can not cast {value!r} to {want!r}")
             leaves.append(value)
             return
+        if type(want) is tuple and not isinstance(value, tuple):
+            raise _Misfit(f"Can not cast {value!r} to tuple type.")
         children = nest.children(want, expand_composites=True)
         if children is None:  # a Python value is part of the graph
             if value is not want and not _equals(value, want):
@@ -285,9 +287,9 @@ class ConcreteFunction:
 
     def _fit(self, value, spec: TensorSpec):
         tensor = value if is_tensor_type(value) else convert_to_tensor(value, dtype_hint=spec.dtype)
-        if tensor.dtype is not spec.dtype:
-            known = spec in self._input_specs  # those of composites have no names
-            position = self._input_specs.index(spec) if known else 0
+        is_part = spec not in self._input_specs  # of a composite: those have no names
+        if tensor.dtype is not spec.dtype and not is_part:
+            position = self._input_specs.index(spec)
             raise errors.InvalidArgumentError(
                 None, None,
                 f"cannot compute {self._inference_name} as input #{position}(zero-based) was "
@@ -295,7 +297,7 @@ class ConcreteFunction:
                 f"but is a {kernel_name(tensor.dtype)} tensor "
                 f"[Op:{self._inference_name}]",
             )  # fmt: skip
-        if not spec.shape.is_compatible_with(tensor.shape):
+        if tensor.dtype is not spec.dtype or not spec.shape.is_compatible_with(tensor.shape):
             raise _Misfit(f"Can not cast {TensorSpec(tensor.shape, tensor.dtype)!r} to {spec!r}")
         return tensor
 
@@ -369,7 +371,7 @@ class ConcreteFunction:
             dataclasses.replace(c, owner=owners.get(id(c.owner), c.owner)) for c in self._captures
         ]
         bound._written = [owners.get(id(o), o) for o in self._written]
-        bound._for_sizes = self._for_sizes.on(variables)
+        bound._for_sizes = self._for_sizes and self._for_sizes.on(variables)
         bound._arguments = ()
         del bound.call_flat, bound._bound
         if self._traced.uses_strings:

@@ -7,7 +7,7 @@ import weakref
 from typing import Any
 
 from torchtf.core import nest
-from torchtf.core.specs import TensorSpec
+from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.function.variable_arguments import VariableSpec
 
 
@@ -23,7 +23,7 @@ class _Constraint:
 
 def pretty(value) -> str:
     """A part of a signature in TensorFlow's notation of types."""
-    if isinstance(value, (TensorSpec, VariableSpec)):
+    if isinstance(value, (TypeSpec, VariableSpec)):
         return repr(value)
     if isinstance(value, dict):
         return f"Dict[{', '.join(f'[{k!r}, {pretty(v)}]' for k, v in value.items())}]"

@@ -138,8 +138,9 @@ class OpenRange(staged.Call):
         return [under_way.fake_like([None], self._dtype, inputs[0].device)]
 
     def run(self, *bounds):
-        place = bounds[0].device
-        return [torch.arange(*[b.item() for b in bounds], dtype=self._dtype, device=place)]
+        from torchtf.array_ops._making import count_up
+
+        return [count_up([b.item() for b in bounds], self._dtype, bounds[0].device)]
 
 
 def _is_plain(item) -> bool:

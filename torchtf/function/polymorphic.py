@@ -81,7 +81,9 @@ class Function:
         self._signature = inspect.signature(python_function)
         if input_signature is not None:
             _check_specs(input_signature)
-            self._signature = _without_variadic(self._signature, len(input_signature))
+            names = list(self._signature.parameters)
+            count = len(input_signature) + (names[:1] == ["self"])  # a method that is not bound yet
+            self._signature = _without_variadic(self._signature, count)
         self._parameter_names = list(self._signature.parameters)
         kinds = {p.kind for p in self._signature.parameters.values()}
         self._plain = kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD}
@@ -618,7 +620,7 @@ class _WeakMethod:
     """A method that does not keep its object alive."""
 
     def __init__(self, function, instance):
-        self._function = function
+        self.function = function
         self._instance = weakref.ref(instance)
         functools.update_wrapper(self, function, updated=())
         self.__signature__ = inspect.signature(types.MethodType(function, instance))
@@ -627,9 +629,9 @@ class _WeakMethod:
         instance = self._instance()
         if instance is None:
             raise ReferenceError(
-                f"the object whose method {self._function.__name__} is called is gone"
+                f"the object whose method {self.function.__name__} is called is gone"
             )
-        return types.MethodType(self._function, instance)
+        return types.MethodType(self.function, instance)
 
     def __call__(self, *args, **kwargs):
         return self.method()(*args, **kwargs)
@@ -667,7 +669,8 @@ class _Detector:
                 "option that can avoid unnecessary retracing. For (3), please refer to "
                 "https://www.tensorflow.org/guide/function#controlling_retracing and "
                 "https://www.tensorflow.org/api_docs/python/tf/function for  more details.",
-                len(self._per_tracing), sum(self._per_tracing), function._function,
+                len(self._per_tracing), sum(self._per_tracing),
+                getattr(function._function, "function", function._function),
             )  # fmt: skip
 
 
@@ -676,7 +679,7 @@ _detectors: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 def _detector_of(function) -> _Detector:
     """Functions made again and again of the same code share a detector."""
-    inner = getattr(function, "_function", function)
+    inner = getattr(function, "function", function)
     code = getattr(getattr(inner, "__func__", inner), "__code__", None)
     return _Detector() if code is None else _detectors.setdefault(code, _Detector())
 
@@ -853,12 +856,14 @@ def trace_concrete(
         symbolic_args = signature.map_arguments(lambda *leaf: next(supply), sig, structured)
         bound = inspect.BoundArguments(sig, dict(zip(sig.parameters, symbolic_args, strict=True)))
         function = make_function()
+        before = _copied(symbolic_args)
         try:
             result = function(*bound.args, **bound.kwargs)
         except OpError:
             if under_way.failure is None:
                 raise
             result = None  # the graph raises the error
+        _check_unchanged(before, symbolic_args, inspect.unwrap(function), sig)
         flat: list[Tensor] = []
         outputs["template"] = template_of(result, flat, inspect.unwrap(function))
         outputs["specs"] = [
@@ -910,6 +915,43 @@ def trace_concrete(
         elif jit.mode() == "auto":
             jit.watch(concrete)
     return concrete, []
+
+
+def _copied(value):
+    """A value with its own copies of the lists and dicts in it."""
+    if isinstance(value, dict):
+        return {k: _copied(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_copied, value)) if type(value) in (list, tuple) else value
+    return value
+
+
+def _is_unchanged(before, now) -> bool:
+    if isinstance(before, dict):
+        return before.keys() == now.keys() and all(
+            _is_unchanged(v, now[k]) for k, v in before.items()
+        )
+    if type(before) in (list, tuple):
+        return len(before) == len(now) and all(map(_is_unchanged, before, now))
+    return before is now
+
+
+def _check_unchanged(before: tuple, args: tuple, function, sig: inspect.Signature) -> None:
+    """Raises ValueError if a function changed lists or dicts among its arguments: only its trace
+    would.
+    """
+    changed = [
+        name
+        for name, a, b in zip(sig.parameters, before, args, strict=True)
+        if not _is_unchanged(a, b)
+    ]
+    if changed:
+        name = getattr(function, "__qualname__", getattr(function, "__name__", function))
+        raise ValueError(
+            f"{name}{inspect.signature(function)} should not modify its Python input arguments. "
+            "Modifying a copy is allowed. The following parameter(s) were modified: "
+            + ", ".join(changed)
+        )
 
 
 # the attributes that a function may be given (source: TensorFlow's `attributes.py`)

@@ -26,6 +26,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torchtf.core import graph
 from torchtf.core.derivative import NoBatchedForm, WithGradient
 from torchtf.core.tensor import is_fake, of_rank_of
+from torchtf.function.connected import connected, reached_in_branches
 
 FLOW = torch.float8_e5m2fnuz
 _COND = torch.ops.higher_order.cond
@@ -415,7 +416,12 @@ class Cond(_ControlFlow):
         if recorded not in self._ready:
             self._ready[recorded] = [_compiler(recorded)(m) for m in self._used_parts()]
         true, false = self._ready[recorded]
-        return true(*operands) if pred else false(*operands)
+        results = true(*operands) if pred else false(*operands)
+        return connected(results, operands, self._reach) if recorded else results
+
+    @functools.cached_property
+    def _reach(self) -> list[set[int]]:
+        return reached_in_branches(self._modules)
 
     def _used_parts(self) -> list[torch.fx.GraphModule]:
         """The branches without what computes results that nobody uses."""
@@ -456,7 +462,10 @@ class While(_ControlFlow):
             from torchtf.function.loops import Loop
 
             self._ready[recorded] = Loop(*self._modules, self._carried, _compiler(recorded))
-        return self._ready[recorded].run(operands)
+        state = self._ready[recorded].run(operands)
+        if not recorded:
+            return state
+        return connected(state, operands, [set(range(len(operands)))] * len(state))
 
     def __call__(self, *operands):
         if graph.state.trace is not None and any(map(_is_symbolic, operands)):
