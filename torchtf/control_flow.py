@@ -583,7 +583,10 @@ def row_at(tensor: Tensor, i) -> Tensor:
 
         return getitem(tensor, i)
     data, index = raw(tensor), raw(i)
-    if data.dim() == 1:
+    is_empty = (
+        isinstance(data.shape[0], int) and data.shape[0] == 0
+    )  # nothing to take, even if unrun
+    if data.dim() == 1 and not is_empty:
         picked = torch.take(data, index.to(torch.int64))
     else:
         picked = torch.index_select(data, 0, index.reshape(1)).squeeze(0)

@@ -156,6 +156,10 @@ def _eager(call: PythonCall, inputs: list) -> list:
 
 
 def _run(function, inp, Tout, op, stateful, convert, differentiable):
+    if not callable(function):
+        raise ValueError(
+            f"Expected func to be callable. Received func={function} of type {type(function)}."
+        )
     several = isinstance(Tout, (list, tuple))
     promised = [
         s if isinstance(s, TypeSpec) else TensorSpec(TensorShape(None), dtypes.as_dtype(s))
@@ -210,6 +214,7 @@ def py_function(func=None, inp=None, Tout=None, name=None):
     Gradients flow through what `func` computes with tensors.
 
     Raises:
+        ValueError: if `func` is not callable.
         InvalidArgumentError: if `func` raises a TypeError or ValueError, returns too few values, or
             values of another dtype.
     """

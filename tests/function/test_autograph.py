@@ -46,6 +46,43 @@ def loops_over_sizes_that_a_branch_reads(tf):
 
 
 @program
+def loops_over_nothing(tf):
+    @tf.function
+    def f(xs, rows):
+        total = 0
+        for x in xs:
+            total = total * 10 + x
+        for x in tf.constant([], tf.int32):
+            total += x
+        for row in rows:
+            total += row[0]
+        return total
+
+    return f(tf.zeros([0], tf.int32), tf.zeros([0, 2], tf.int32)), f(
+        tf.range(3), tf.ones([1, 2], tf.int32)
+    )
+
+
+@program
+def what_only_a_loop_defines_may_change_its_shape(tf):
+    @tf.function
+    def sizes(n):
+        i = 0
+        while i < n:
+            v = tf.range(i)
+            i += 1
+        return v
+
+    @tf.function
+    def ranks(n):
+        for i in tf.range(n):
+            v = tf.ones(tf.range(1, i + 1))
+        return v
+
+    return sizes(tf.constant(3)), ranks(tf.constant(3))
+
+
+@program
 def if_else(tf):
     @tf.function
     def f(x):

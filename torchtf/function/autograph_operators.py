@@ -235,9 +235,13 @@ def _staged_loop(test, body, get_state, set_state, symbol_names, opts):
         body()
         return list(get_state())
 
+    open_places = {i for i, v in enumerate(initial) if known[i] is not v}
     try:
         if limit is None:
-            results = staged_while(test_state, step, state, invariants, fail)
+            results = _with_open_definitions(
+                lambda shapes: staged_while(test_state, step, state, shapes, fail),
+                invariants, open_places, len(state),
+            )  # fmt: skip
         else:
             from torchtf import math
 
@@ -252,6 +256,23 @@ def _staged_loop(test, body, get_state, set_state, symbol_names, opts):
         set_state(initial)
         raise
     set_state(tuple(results))
+
+
+def _with_open_definitions(loop, invariants, places, count: int):
+    """Runs `loop` with invariants that let variables which only an iteration defines (at `places`)
+    have the shape that they have in all iterations.
+    """
+    left = set(places)
+    while True:
+        try:
+            return loop(invariants)
+        except ValueError as e:
+            place, shape = getattr(e, "shape_change", (None, None))
+            if place not in left:
+                raise
+            left.discard(place)
+            invariants = list(invariants or [None] * count)
+            invariants[place] = shape
 
 
 def _invariants(opts, symbol_names, get_state, initial, known):
@@ -337,14 +358,10 @@ def _zeros(spec):
         return None
 
     def make(s):
-        if any(size is None for size in s.sizes):
-            raise ValueError(
-                "a variable that is first defined inside a loop must have a known shape; define it "
-                "before the loop"
-            )
+        sizes = [size or 0 for size in s.sizes]
         if s.dtype is dtypes.string:
-            return convert_to_tensor("") if not s.sizes else zeros(s.sizes, s.dtype)
-        return zeros(s.sizes, s.dtype)
+            return convert_to_tensor("") if not sizes else zeros(sizes, s.dtype)
+        return zeros(sizes, s.dtype)
 
     return nest.map_structure(make, spec)
 
