@@ -235,7 +235,10 @@ def _staged_loop(test, body, get_state, set_state, symbol_names, opts):
         body()
         return list(get_state())
 
-    open_places = {i for i, v in enumerate(initial) if known[i] is not v}
+    # (a structure of tensors keeps the shapes of its first turn)
+    open_places = {
+        i for i, v in enumerate(initial) if known[i] is not v and is_tensor_type(known[i])
+    }
     try:
         if limit is None:
             results = _with_open_definitions(
