@@ -2,7 +2,8 @@
 
 * Names whose meaning is the same in both versions are those of `tf`: the table `names.txt`, made
   from the installed TensorFlow by scripts/other_places.py.
-* The modules here have what is TF 1's own, under the names of its namespaces.
+* The modules here have what is TF 1's own, under the names of its namespaces; `_OWN` tells which of
+  it is at the top level, too.
 * Sessions, placeholders and collections are absent.
 """
 
@@ -26,8 +27,7 @@ app = _types.SimpleNamespace(run=_app.run, flags=flags)
 
 # what differs in arguments that nobody here has needed yet, or is a module of another package
 _SAME = """
-Variable constant convert_to_tensor device executing_eagerly expand_dims gather_nd keras lite
-name_scope ones_like pad shape transpose tuple version while_loop zeros_like
+Variable device executing_eagerly keras lite name_scope tuple version
 """
 # protos that TensorBoard ships
 _PROTOS = {
@@ -45,40 +45,54 @@ _PROTOS = {
 }
 
 
-def _already() -> None:
-    """Nothing to do: TF 2's behaviour is the only one."""
+# module here -> what of it is at the top level: names, or `name=name there`
+_OWN = {
+    "_arrays": "SparseTensorValue batch_gather batch_to_space batch_to_space_nd boolean_mask "
+    "clip_by_average_norm constant convert_to_tensor convert_to_tensor_or_indexed_slices "
+    "convert_to_tensor_or_sparse_tensor depth_to_space dimension_at_index dimension_value "
+    "expand_dims gather gather_nd norm ones_like pad py_func quantize_v2 reverse_sequence "
+    "setdiff1d shape size space_to_batch space_to_depth squeeze transpose where zeros_like",
+    "_casts": "to_bfloat16 to_complex128 to_complex64 to_double to_float to_int32 to_int64",
+    "_control_flow": "case cond foldl foldr map_fn scan while_loop",
+    "_switches": "control_flow_v2_enabled disable_control_flow_v2 disable_eager_execution "
+    "disable_resource_variables disable_tensor_equality disable_v2_behavior "
+    "disable_v2_tensorshape enable_control_flow_v2 enable_eager_execution "
+    "enable_resource_variables enable_tensor_equality enable_v2_behavior enable_v2_tensorshape "
+    "executing_eagerly_outside_functions resource_variables_enabled",
+    "_variables": "assign assign_add assign_sub scatter_add scatter_div scatter_max scatter_min "
+    "scatter_mul scatter_nd_add scatter_nd_sub scatter_nd_update scatter_sub scatter_update",
+    "debugging": "assert_equal assert_greater assert_greater_equal assert_integer assert_less "
+    "assert_less_equal assert_near assert_negative assert_non_negative assert_non_positive "
+    "assert_none_equal assert_positive assert_rank assert_rank_at_least assert_rank_in "
+    "assert_scalar assert_type verify_tensor_all_finite=assert_all_finite",
+    "image": "extract_image_patches",
+    "initializers": "constant_initializer=constant glorot_normal_initializer=glorot_normal "
+    "glorot_uniform_initializer=glorot_uniform ones_initializer=ones "
+    "orthogonal_initializer=orthogonal random_normal_initializer=random_normal "
+    "random_uniform_initializer=random_uniform truncated_normal_initializer=truncated_normal "
+    "uniform_unit_scaling_initializer=uniform_unit_scaling "
+    "variance_scaling_initializer=variance_scaling zeros_initializer=zeros",
+    "io": "decode_csv decode_raw parse_example parse_single_example serialize_many_sparse "
+    "serialize_sparse",
+    "math": "arg_max arg_min argmax argmin bincount confusion_matrix count_nonzero div floor_div "
+    "reduce_all reduce_any reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod "
+    "reduce_sum scalar_mul",
+    "random": "get_seed multinomial random_poisson=poisson set_random_seed",
+    "sparse": "sparse_add=add sparse_concat=concat sparse_matmul=matmul_of_dense "
+    "sparse_reduce_max=reduce_max sparse_reduce_max_sparse=reduce_max_sparse "
+    "sparse_reduce_sum=reduce_sum sparse_reduce_sum_sparse=reduce_sum_sparse "
+    "sparse_segment_mean=segment_mean sparse_segment_sqrt_n=segment_sqrt_n "
+    "sparse_segment_sum=segment_sum sparse_split=split sparse_to_dense=to_dense_of",
+    "strings": "reduce_join string_split string_to_hash_bucket=to_hash_bucket "
+    "string_to_number=to_number substr",
+}
 
 
-# what turns TF 2's behaviour on
-enable_control_flow_v2 = enable_eager_execution = enable_resource_variables = _already
-enable_tensor_equality = enable_v2_behavior = enable_v2_tensorshape = _already
-
-
-def executing_eagerly_outside_functions() -> bool:
-    """True: there is no other mode (source: `tf.compat.v1.executing_eagerly_outside_functions`)."""
-    return True
-
-
-def set_random_seed(seed) -> None:
-    """`tf.random.set_seed` (source: `tf.compat.v1.set_random_seed`)."""
-    import torchtf
-
-    torchtf.random.set_seed(seed)
-
-
-def _cast_to(name):
-    def to_type(x, name=None):
-        import torchtf
-
-        return torchtf.cast(x, dtype)
-
-    dtype = name
-    to_type.__doc__ = f"Casts to {name}."
-    return to_type
-
-
-to_bfloat16, to_double, to_float = map(_cast_to, ("bfloat16", "float64", "float32"))
-to_int32, to_int64 = map(_cast_to, ("int32", "int64"))
+@_functools.cache
+def _own() -> dict[str, tuple[str, str]]:
+    """Name at the top level -> the module here that has it, and its name there."""
+    pairs = ((m, *word.partition("=")[::2]) for m, words in _OWN.items() for word in words.split())
+    return {name: (module, there or name) for module, name, there in pairs}
 
 
 # -- files
@@ -188,6 +202,9 @@ _same = _names_of("")
 
 
 def __getattr__(name: str):
+    if name in _own():
+        module, there = _own()[name]
+        return getattr(_importlib.import_module(f"{__name__}.{module}"), there)
     if name in _SAME.split():
         return _resolve(name)
     if name in _PROTOS:
@@ -197,4 +214,4 @@ def __getattr__(name: str):
 
 
 def __dir__():
-    return sorted({*globals(), *_SAME.split(), *_PROTOS, *_names()[""]})
+    return sorted({*globals(), *_own(), *_SAME.split(), *_PROTOS, *_names()[""]})
