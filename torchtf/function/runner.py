@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 
-from torchtf.core import tape
+from torchtf.core import bilinear, tape
 from torchtf.function import reuse, shortcuts, staged
 from torchtf.function.failures import GENERATED
 
@@ -53,6 +53,8 @@ def callable_of(node: torch.fx.Node) -> Callable:
         return torch.clone if _is_changed(node) else _identity
     if target is _aten.view.default and not _is_changed(node):
         return torch.reshape  # kernels may lay out results in another way than while tracing
+    if target is _aten.upsample_bilinear2d.default and value.dtype is torch.float32:
+        return bilinear.upsample
     if target is _aten.index_select.default and reads_rows(node):
         return tape.select_rows
     if target in _BINDINGS:

@@ -258,7 +258,7 @@ def central_crop(image, central_fraction):
     check_image(image)
     starts, sizes = [], []
     for size in image._data.shape[-3:-1]:
-        start = int((float(size) - float(size) * fraction) / 2)
+        start = torch.sym_int((torch.sym_float(size) - torch.sym_float(size) * fraction) / 2)
         starts.append(start)
         sizes.append(size - start * 2)
     return _crop(image, *starts, *sizes)

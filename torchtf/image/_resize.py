@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from torchtf.core import errors
+from torchtf.core import bilinear, errors
 from torchtf.core.convert import convert_to_tensor, to_shape
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
@@ -159,6 +159,10 @@ def _divides(x, size) -> bool:
 
 def resize_batch(x: torch.Tensor, size, method: str, antialias: bool) -> torch.Tensor:
     """Resizes a batch of images to float32."""
+    if method == "bilinear" and not antialias:
+        made = bilinear.resized(x, size)
+        if made is not None:
+            return made
     x = x.to(torch.float32)
     if method == "bilinear" or (method == "bicubic" and antialias):
         return _interpolate(x, size, method, antialias)
