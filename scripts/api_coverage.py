@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from guide_symbols import PAGES, symbols
+from other_places import public_objects
 
 TARGET = pathlib.Path(__file__).parent.parent / "docs" / "api_coverage.md"
 
@@ -91,6 +92,19 @@ def has(root, path: str) -> bool:
     return True
 
 
+def version_1_line(tf, torchtf) -> str:
+    """How much of `tf.compat.v1` there is."""
+    found: dict = {}
+    public_objects(tf.compat.v1, "", found, set())
+    paths = [path for _, paths in found.values() for path in paths]
+    present = sum(has(torchtf.compat.v1, path) for path in paths)
+    return (
+        "Of the functions and classes of `tf.compat.v1` outside Keras, `losses`, `metrics`, "
+        f"`initializers` and `layers`, torchtf has **{present} of {len(paths)}** "
+        f"({100 * present / len(paths):.1f} %); much of the rest is for graphs and sessions."
+    )
+
+
 def reason(name: str) -> str:
     from torchtf.core.absent import reason_for
 
@@ -134,6 +148,8 @@ def render() -> str:
         f"`tf.keras`, torchtf has **{present} of {total}** ({100 * present / total:.1f} %); of the "
         f"members of {len(CLASSES)} main classes, **{present_members} of {len(members)}** "
         f"({100 * present_members / len(members):.1f} %). `tf.keras` is Keras' own.",
+        "",
+        version_1_line(tf, torchtf),
         "",
         *guide_lines(tf, torchtf),
         "| namespace | present | all | absent |",

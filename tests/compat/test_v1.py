@@ -244,6 +244,13 @@ v1.nn.embedding_lookup(X, [0, 1], max_norm=1.0)
 v1.nn.embedding_lookup([X, X], [0], "x")
 v1.nn.embedding_lookup_sparse([X, X + 6], tf.cast(SP, tf.int64), None, combiner="sum")
 v1.nn.in_top_k(X, [1, 2], 1)
+v1.nn.safe_embedding_lookup_sparse([X, X + 6], tf.cast(SP, tf.int64), combiner="sum")
+v1.nn.safe_embedding_lookup_sparse([X, X + 6], tf.cast(SP, tf.int64), None, "mean", 0, "n", "mod")
+v1.nn.nce_loss([X, X + 6], tf.zeros([4]), LABELS, X, 2, 4, 1, SAMPLED)
+v1.nn.sampled_softmax_loss([X, X + 6], tf.zeros([4]), LABELS, X, 2, 4, 1, SAMPLED, True, "div")
+v1.nn.max_pool_with_argmax(IM, [1, 2, 2, 1], [1, 2, 2, 1], "SAME", Targmax=tf.int32)
+v1.nn.dilation2d(IM, tf.ones([2, 2, 1]), [1, 1, 1, 1], [1, 1, 1, 1], "SAME")
+v1.nn.erosion2d(IM, tf.ones([2, 2, 1]), [1, 1, 1, 1], [1, 2, 2, 1], "VALID")
 """,
     "train": """
 v1.train.exponential_decay(0.1, 7, 5, 0.9)()
@@ -307,6 +314,12 @@ def names_for(tf):
         "tf": tf,
         "v1": tf.compat.v1,
         "X": tf.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.5]]),
+        "SAMPLED": (
+            tf.constant([0, 3], tf.int64),
+            tf.constant([[0.5], [0.5]]),
+            tf.constant([0.5, 0.4]),
+        ),
+        "LABELS": tf.constant([[1], [2]], tf.int64),
         "I": tf.constant([1, 1, 3, 2]),
         "S": tf.constant(["a b", "c  a,b", ""]),
         "IM": tf.reshape(tf.range(16.0), [1, 4, 4, 1]),

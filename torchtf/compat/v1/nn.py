@@ -389,6 +389,108 @@ def embedding_lookup_sparse(
     )
 
 
+def safe_embedding_lookup_sparse(
+    embedding_weights,
+    sparse_ids,
+    sparse_weights=None,
+    combiner="mean",
+    default_id=None,
+    name=None,
+    partition_strategy="div",
+    max_norm=None,
+    allow_fast_lookup=False,
+):
+    """`tf.nn.safe_embedding_lookup_sparse` of a table or of the parts of one."""
+    return tf.nn.safe_embedding_lookup_sparse(
+        _whole(embedding_weights, partition_strategy), sparse_ids, sparse_weights, combiner,
+        default_id, max_norm, name, allow_fast_lookup,
+    )  # fmt: skip
+
+
+def nce_loss(
+    weights,
+    biases,
+    labels,
+    inputs,
+    num_sampled,
+    num_classes,
+    num_true=1,
+    sampled_values=None,
+    remove_accidental_hits=False,
+    partition_strategy="mod",
+    name="nce_loss",
+):
+    """`tf.nn.nce_loss` of weights that may be the parts of a table."""
+    return tf.nn.nce_loss(
+        _whole(weights, partition_strategy), biases, labels, inputs, num_sampled, num_classes,
+        num_true, sampled_values, remove_accidental_hits, name,
+    )  # fmt: skip
+
+
+def sampled_softmax_loss(
+    weights,
+    biases,
+    labels,
+    inputs,
+    num_sampled,
+    num_classes,
+    num_true=1,
+    sampled_values=None,
+    remove_accidental_hits=True,
+    partition_strategy="mod",
+    name="sampled_softmax_loss",
+    seed=None,
+):
+    """`tf.nn.sampled_softmax_loss` of weights that may be the parts of a table."""
+    return tf.nn.sampled_softmax_loss(
+        _whole(weights, partition_strategy), biases, labels, inputs, num_sampled, num_classes,
+        num_true, sampled_values, remove_accidental_hits, seed, name,
+    )  # fmt: skip
+
+
+# -- windows
+
+
+def max_pool_with_argmax(
+    input,
+    ksize,
+    strides,
+    padding,
+    data_format="NHWC",
+    Targmax=None,
+    name=None,
+    output_dtype=None,
+    include_batch_in_index=False,
+):
+    """`tf.nn.max_pool_with_argmax`, with `Targmax` for `output_dtype`, too."""
+    dtype = _one_of("output_dtype", output_dtype, "Targmax", Targmax)
+    return tf.nn.max_pool_with_argmax(
+        input, ksize, strides, padding, data_format, tf.int64 if dtype is None else dtype,
+        include_batch_in_index, name,
+    )  # fmt: skip
+
+
+def dilation2d(
+    input,
+    filter=None,
+    strides=None,
+    rates=None,
+    padding=None,
+    name=None,
+    filters=None,
+    dilations=None,
+):
+    """`tf.nn.dilation2d`, with `filter` and `rates`, too."""
+    filters = _one_of("filters", filters, "filter", filter)
+    dilations = _one_of("dilations", dilations, "rates", rates)
+    return tf.nn.dilation2d(input, filters, strides, padding, "NHWC", dilations, name)
+
+
+def erosion2d(value, kernel, strides, rates, padding, name=None):
+    """`tf.nn.erosion2d`."""
+    return tf.nn.erosion2d(value, kernel, strides, padding, "NHWC", rates, name)
+
+
 # names under which TF 1 has functions of TF 2
 _SAME = {"swish": "silu"}
 
