@@ -107,6 +107,12 @@ print(control_flow_util.GraphOrParentsInXlaContext(graph))
 print(smart_cond.smart_cond(True, lambda: 1, lambda: 2), smart_cond.smart_constant_value(0))
 print(tf_inspect.getfullargspec(lambda a, *b: None).args)
 
+@tf.function
+def traced(x):
+    return math_ops.add(x, array_ops.ones([2]))
+
+print(traced(tf.constant([1.0, 2.0])))
+
 # structures
 deep, shallow = {"b": [1, (2, 3)], "a": 4}, {"b": [0, 0], "a": 0}
 print(nest.map_structure_up_to(shallow, lambda *x: x, deep, deep))

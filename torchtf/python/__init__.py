@@ -42,6 +42,8 @@ def names_of(place: str):
     def get(name: str):
         if name in names:
             return resolve(names[name])
+        if name.startswith("__"):  # what the import system and libraries look for in any module
+            raise AttributeError(f"module 'tensorflow.python.{place}' has no attribute {name!r}")
         try:
             if other:
                 return getattr(_module(other), name)
