@@ -80,6 +80,11 @@ def look_up(root, path: str):
     return value
 
 
+def names_in(module) -> list[str]:
+    """The names right in a namespace."""
+    return [name for name in dir(module) if not name.startswith("_")]
+
+
 def has(root, path: str) -> bool:
     value = root
     for part in path.split("."):
@@ -147,7 +152,8 @@ def render() -> str:
         f"Of TensorFlow {tf.__version__}'s public symbols outside `tf.compat`, `tf.raw_ops` and "
         f"`tf.keras`, torchtf has **{present} of {total}** ({100 * present / total:.1f} %); of the "
         f"members of {len(CLASSES)} main classes, **{present_members} of {len(members)}** "
-        f"({100 * present_members / len(members):.1f} %). `tf.keras` is Keras' own.",
+        f"({100 * present_members / len(members):.1f} %). `tf.keras` is Keras' own. Of the ops in "
+        f"`tf.raw_ops` it has **{len(dir(torchtf.raw_ops))} of {len(names_in(tf.raw_ops))}**.",
         "",
         version_1_line(tf, torchtf),
         "",

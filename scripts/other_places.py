@@ -2,7 +2,8 @@
 
 Walks the installed TensorFlow's public namespaces and finds each object that torchtf has again
 * in the modules below `tensorflow.python`: torchtf/python/places.txt,
-* in the namespaces of `tf.compat.v1`: torchtf/compat/v1/names.txt.
+* in the namespaces of `tf.compat.v1`: torchtf/compat/v1/names.txt,
+* in `tf.raw_ops`, with the same arguments: torchtf/raw_ops/names.txt, which has all other ops too.
 A line is a module or namespace and, for each name there, the public name, in short where it ends
 alike: `ops.math_ops: math.reduce_sum argmax_v2=math.argmax`.
 
@@ -27,6 +28,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 PACKAGE = pathlib.Path(__file__).parent.parent / "torchtf"
 PRIVATE = PACKAGE / "python" / "places.txt"
 VERSION_1 = PACKAGE / "compat" / "v1" / "names.txt"
+RAW = PACKAGE / "raw_ops" / "names.txt"
 ROOT = "tensorflow.python."
 
 Found = dict[int, tuple[object, list[str]]]  # id -> the object and its public names
@@ -183,11 +185,37 @@ def version_1() -> str:
     return "".join(line(*item) for item in sorted(places.items()))
 
 
+def arguments(function) -> list[tuple[str, str]]:
+    """The names of a function's arguments and their defaults."""
+    parameters = inspect.signature(function).parameters.values()
+    return [(p.name, getattr(p.default, "name", repr(p.default))) for p in parameters]
+
+
+def raw_ops() -> str:
+    """The table of the ops, by generated module, each with a public function that is the same."""
+    import tensorflow as tf
+
+    from torchtf.core.places import resolve
+
+    found: Found = {}
+    public_objects(tf, "", found, set())
+    by_origin = index_origins(found)
+    places: dict[str, dict[str, str]] = defaultdict(dict)
+    for name in sorted(n for n in dir(tf.raw_ops) if not n.startswith("_")):
+        op = inspect.unwrap(getattr(tf.raw_ops, name))
+        path = best(name, by_origin.get(origin(op), []))
+        same = path is not None and arguments(op) == arguments(resolve(path))
+        places[op.__module__.rpartition(".")[2]][name] = path if path and same else name
+    return "".join(line(*item) for item in sorted(places.items()))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="fail if the table is stale")
     check = parser.parse_args().check
-    for target, text in ((PRIVATE, private_modules()), (VERSION_1, version_1())):
+    tables = ((PRIVATE, private_modules), (VERSION_1, version_1), (RAW, raw_ops))
+    for target, made in tables:
+        text = made()
         if not check:
             target.write_text(text)
         elif target.read_text() != text:

@@ -93,6 +93,7 @@ MODULES: dict[str, str] = {
     "strings": "torchtf.strings",
     "sparse": "torchtf.sparse",
     "ragged": "torchtf.ragged",
+    "raw_ops": "torchtf.raw_ops",
     "queue": "torchtf.queue",
     "lookup": "torchtf.lookup",
     "io": "torchtf.io",

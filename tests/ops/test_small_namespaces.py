@@ -229,7 +229,7 @@ def test_variable_creators():
 
 @pytest.mark.parametrize(
     "name",
-    ["mlir", "raw_ops", "experimental.tensorrt", "compat.v1.Session", "Session"],
+    ["mlir", "experimental.tensorrt", "compat.v1.Session", "Session"],
 )
 def test_absent_names_say_why(name):
     """The error is both an AttributeError, for `hasattr`, and a NotImplementedError."""

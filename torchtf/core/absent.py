@@ -57,7 +57,7 @@ REASONS = {
     "check_pinned": "it is a check within TensorFlow's runtime",
     "placeholder": _SESSIONS,
     "quantization.experimental": "export quantizes SavedModels; see tf.lite.TFLiteConverter",
-    "raw_ops": "ops have no generated raw form here; use the public function of the op",
+    "raw_ops": "it belongs to TensorFlow's runtime; use tf's public functions",
     "reset_default_graph": _SESSIONS,
     "Tensor.name": "it is undefined for eager tensors; tensors of a graph have it",
     "Session": _SESSIONS,

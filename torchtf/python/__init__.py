@@ -6,6 +6,7 @@ programs. What torchtf has of them:
 * names that are public elsewhere, at the place where TensorFlow's own code has them: the table
   `places.txt`, made from the installed TensorFlow by scripts/other_places.py;
 * the modules below this package, for names in use that have no public one;
+* `ops.gen_math_ops` and the other generated modules have the ops of `tf.raw_ops`;
 * `autograph` is diastatic-malt, which is TensorFlow's code in a package of its own;
 * `keras` is `tf.keras`.
 
@@ -20,6 +21,7 @@ import importlib.machinery
 import sys
 import types
 
+from torchtf import raw_ops
 from torchtf.core.places import resolve, table
 
 # packages that stand for one of TensorFlow's
@@ -65,7 +67,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if head or not place:
             return None
         packages = (p for p in _places() if p == place or p.startswith(place + "."))
-        if next(packages, None) or _stand_in(place):
+        if next(packages, None) or _stand_in(place) or _generated(place):
             return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         return None
 
@@ -74,6 +76,10 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: types.ModuleType):
         place = module.__name__.removeprefix(f"{__name__}.")
+        if generated := _generated(place):
+            module.__doc__ = f"`tensorflow.python.{place}`: ops with arguments in order."
+            module.__getattr__ = raw_ops.positional(generated)  # type: ignore[method-assign]
+            return
         names = _places().get(place, {})
         other = _stand_in(place)
         if other and not names:  # the importer takes what is in sys.modules
@@ -82,6 +88,12 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__doc__ = f"`tensorflow.python.{place}`: the names of it that are public."
         module.__getattr__ = names_of(place)  # type: ignore[method-assign]
         module.__all__ = sorted(names)  # type: ignore[attr-defined]
+
+
+def _generated(place: str) -> str | None:
+    """The name of a generated module of ops that a private one is."""
+    name = place.removeprefix("ops.")
+    return name if name in raw_ops.modules() else None
 
 
 def _stand_in(place: str) -> str | None:

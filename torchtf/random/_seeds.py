@@ -71,7 +71,12 @@ def global_seed():
 
 
 def get_seed(op_seed):
-    """The pair of seeds for an op, or (None, None): draw from nowhere in particular."""
+    """The pair of seeds for an op, or (None, None): draw from nowhere in particular.
+
+    A raw op gives its pair itself, in which two zeros mean no seed.
+    """
+    if type(op_seed) is tuple:
+        return op_seed if any(op_seed) else (None, None)
     if state.seed is not None:
         if op_seed is None:
             under_way = graph.state.trace
