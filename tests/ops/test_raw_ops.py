@@ -240,6 +240,10 @@ CALLS = [
     ("NonMaxSuppression", {"boxes": BOXES, "scores": SCORES, "max_output_size": 3}),
     ("NonMaxSuppressionV2", {"boxes": BOXES, "scores": SCORES, "max_output_size": 3, "iou_threshold": 0.5}),
     ("NonMaxSuppressionV3", {"boxes": BOXES, "scores": SCORES, "max_output_size": 3, "iou_threshold": 0.5, "score_threshold": 0.7}),
+    ("NonMaxSuppressionV4", {"boxes": BOXES, "scores": SCORES, "iou_threshold": 0.5, "score_threshold": 0.1, "max_output_size": 3, "pad_to_max_output_size": True}),
+    ("NonMaxSuppressionV4", {"boxes": BOXES, "scores": SCORES, "iou_threshold": 0.5, "score_threshold": 0.1, "max_output_size": 3}),
+    ("NonMaxSuppressionV5", {"boxes": BOXES, "scores": SCORES, "iou_threshold": 0.5, "score_threshold": 0.1, "max_output_size": 3, "soft_nms_sigma": 0.5}),
+    ("NonMaxSuppressionV5", {"boxes": BOXES, "scores": SCORES, "iou_threshold": 0.5, "score_threshold": 0.1, "max_output_size": 3, "soft_nms_sigma": 0.0, "pad_to_max_output_size": True}),
     ("NonMaxSuppressionWithOverlaps", {"overlaps": S, "scores": SCORES[:3], "max_output_size": 3, "overlap_threshold": 0.4, "score_threshold": 0.1}),
     ("CombinedNonMaxSuppression", {"boxes": BOXES[None, :, None] / 4, "scores": SCORES[None, :, None], "max_output_size_per_class": 2, "max_total_size": 3, "iou_threshold": 0.5, "score_threshold": 0.1}),
     # strings and files
