@@ -63,7 +63,12 @@ def resized(images: torch.Tensor, size: Sequence[int]) -> torch.Tensor | None:
 
 
 def upsample(images: torch.Tensor, size, align_corners, *scales) -> torch.Tensor:
-    """`aten.upsample_bilinear2d` of float32 images, whose channels come second."""
+    """`aten.upsample_bilinear2d` to float32 of images whose channels come second.
+
+    Args:
+        images: float32, or uint8, which ATen's op would not take for floats.
+        size, align_corners, scales: as for the op.
+    """
     if _functorch.is_batchedtensor(images):  # of a function that runs on many elements at once
         level = _functorch.maybe_get_level(images)
         rows = _functorch.get_unwrapped(images).movedim(_functorch.maybe_get_bdim(images), 0)
@@ -74,4 +79,5 @@ def upsample(images: torch.Tensor, size, align_corners, *scales) -> torch.Tensor
         made = resized(pixels, size) if pixels.stride(3) == 1 else None
         if made is not None:
             return made.permute(0, 3, 1, 2)
+    images = images.to(torch.float32)
     return _aten.upsample_bilinear2d.default(images, size, align_corners, *scales)

@@ -20,6 +20,7 @@ from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk, chunk_of, concat
 from torchtf.data._parallel import Calls
 from torchtf.data._plan import Failed, Order, Stage, UnaryStage, block_size
+from torchtf.data._threads import at_most
 
 # memory for the results of one vectorized call: enough to hide what a call costs, and near what
 # caches hold; elements that no cache holds come in calls as long as most batches, which then are
@@ -158,7 +159,8 @@ class MapStage(UnaryStage):
                 result = result.slice(0, room)
             found.append(result)
             room -= result.size
-        return concat(found) if found else None
+        with at_most(1):  # the cores are busy, and a second team would wait for them
+            return concat(found) if found else None
 
     def _submit(self, n):
         if not self._prefers_threads(n):

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 import torch
 
+from torchtf.core.malloc import keep_freed_memory
 from torchtf.data._threads import kernel_threads
 
 
@@ -45,6 +46,7 @@ class Calls:
     def submit(self, function: Callable, *args) -> Future:
         """A call whose result the caller takes itself."""
         if self._pool is None:
+            keep_freed_memory()  # each thread has a heap of its own, which would shrink and grow
             usual = torch.get_num_threads()
             self._pool = ThreadPoolExecutor(
                 self.workers, f"torchtf-data-{self._name}", kernel_threads, (1, usual)

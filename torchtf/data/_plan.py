@@ -25,6 +25,7 @@ import torch
 
 from torchtf.data import _structure as structure
 from torchtf.data._chunk import Chunk
+from torchtf.data._threads import at_most
 
 INFINITE = -1
 UNKNOWN = -2
@@ -135,19 +136,10 @@ class Run:
             deterministic = self.options.deterministic
         return deterministic is not False
 
-    @contextlib.contextmanager
     def limited(self):
-        """Kernels that the thread calls inside use no more threads than the options allow."""
+        """A context: kernels inside use no more threads than the options allow."""
         most = self.options.threading.max_intra_op_parallelism
-        usual = torch.get_num_threads()
-        if not most or most >= usual:
-            yield
-            return
-        torch.set_num_threads(most)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(usual)
+        return at_most(most) if most else contextlib.nullcontext()
 
 
 class Stage:

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from threading import Thread
 
 import torch
+
+
+@contextlib.contextmanager
+def at_most(count: int):
+    """Kernels that this thread calls inside use no more than `count` threads."""
+    usual = torch.get_num_threads()
+    if count >= usual:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
 
 
 def kernel_threads(count: int, others: int) -> None:

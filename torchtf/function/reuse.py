@@ -69,9 +69,10 @@ def plan(
 
     Args:
         graph: a traced graph, free of dead code.
-        shortcuts: what `shortcuts.plan` found in it: constants outlive a run.
+        shortcuts: what `shortcuts.plan` found in it: constants outlive a run, and who reads a
+            name reads the memory of what it stands for.
     """
-    constants = {n for n, v in (shortcuts or {}).items() if isinstance(v, torch.Tensor)}
+    shortcuts = shortcuts or {}
     # the rank of its result depends on open sizes, so what looks alike in the trace may differ
     if any(n.target is _aten.squeeze.default for n in graph.nodes):
         return {}
@@ -80,7 +81,13 @@ def plan(
     for node in graph.nodes:
         for used in node.all_input_nodes:
             memory[used].last = node
-        memory[node] = _Memory(own=False) if node in constants else _memory_of(node, memory, parts)
+        known = shortcuts.get(node)
+        if isinstance(known, torch.fx.Node):
+            memory[node] = memory[known]
+        elif known is not None:
+            memory[node] = _Memory(own=False)
+        else:
+            memory[node] = _memory_of(node, memory, parts)
     found = {}
     for node in graph.nodes:
         if node.target not in _IN_PLACE or node.kwargs:

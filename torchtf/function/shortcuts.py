@@ -2,6 +2,7 @@
 
 * `alias` and `detach`, which keep gradients apart while tracing, and pairs of transpositions that
   undo each other give a tensor that is there already.
+* A resizing that reads bytes needs no floats made of them before.
 * Small results of constants alone (the ones and the count in the gradient of a mean, say) are
   computed once.
 * Nothing that leaves the graph or is changed in place is replaced, so no two runs share it.
@@ -45,7 +46,7 @@ def plan(module: torch.fx.GraphModule) -> dict[torch.fx.Node, torch.fx.Node | to
         if constant is not None and not _escapes(node):
             constants[node] = found[node] = constant
             continue
-        source = _other_name_of(node)
+        source = _other_name_of(node) or _bytes_of(node)
         if source is not None and all(u.op != "output" for u in node.users):
             found[node] = found.get(source, source)
     return found
@@ -63,6 +64,24 @@ def _other_name_of(node: torch.fx.Node) -> torch.fx.Node | None:
         if isinstance(first, torch.fx.Node) and source.args[1:] == node.args[1:]:
             return first
     return None
+
+
+def _bytes_of(node: torch.fx.Node) -> torch.fx.Node | None:
+    """The pixels that a node casts for nobody but `bilinear.upsample`, which takes them as well."""
+    if node.target is not _aten._to_copy.default or node.kwargs != {"dtype": torch.float32}:
+        return None
+    source = node.args[0]
+    value = source.meta.get("val")
+    if not isinstance(value, torch.Tensor) or value.dtype is not torch.uint8:
+        return None
+    readers = list(node.users)
+    while readers:
+        user = readers.pop()
+        if user.target is _aten.permute.default:
+            readers += user.users
+        elif user.target is not _aten.upsample_bilinear2d.default:
+            return None
+    return source
 
 
 def _stored(node: torch.fx.Node, module: torch.fx.GraphModule) -> torch.Tensor | None:
