@@ -14,6 +14,49 @@ from tests.function.programs import compare, program
 
 
 @program
+def axes_that_the_graph_computes(tf):
+    x = tf.reshape(tf.range(6.0), [2, 1, 3])
+
+    @tf.function
+    def reduced(x, axis):
+        return (
+            tf.reduce_sum(x, axis), tf.reduce_mean(x, axis, keepdims=True), tf.reduce_max(x, axis),
+            tf.reduce_any(x > 1, axis), tf.reduce_logsumexp(x, axis),
+        )  # fmt: skip
+
+    @tf.function
+    def moved(x, axis):
+        return tf.argmax(x, axis), tf.cumsum(x, axis), tf.reverse(x, [axis])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2, 3]), tf.TensorSpec([None], tf.int32)])
+    def gradient(x, axes):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.reduce_sum(x * x, axes)
+        return y, tape.gradient(y, x)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2, 3])])
+    def norm(x):
+        return tf.sqrt(tf.reduce_sum(tf.square(x), axis=tf.range(1, tf.rank(x))))
+
+    @tf.function
+    def column(x, n):
+        return tf.strided_slice(x, [0, n], [2, n + 1], [1, 1], shrink_axis_mask=2)
+
+    batch = tf.reshape(tf.range(12.0), [2, 2, 3])
+    results = [reduced(x, tf.constant(a)) for a in (1, -1, [0, 2], [1])]
+    results += [moved(x, tf.constant(a)) for a in (0, 2)]
+    results += [gradient(batch, tf.constant(a, tf.int32)) for a in ([0], [1, 2], [])]
+    results += [norm(batch), norm.get_concrete_function().output_shapes.as_list()]
+    results += [column(tf.reshape(x, [2, 3]), tf.constant(n)) for n in (0, 2)]
+    try:
+        reduced(x, tf.constant(7))
+    except tf.errors.InvalidArgumentError:
+        print("out of range")
+    return results
+
+
+@program
 def one_trace_for_each_signature(tf):
     @tf.function
     def f(a, b=2, *rest, scale=1, **more):

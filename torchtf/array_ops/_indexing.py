@@ -99,6 +99,8 @@ def _index_item(item):
         raise TypeError(_INDEX_ERROR.format(item))
     if isinstance(item, (int, np.integer)):
         return int(item)
+    if isinstance(item, torch.SymInt):
+        return torch.scalar_tensor(item, dtype=torch.int64)
     if is_tensor_type(item) or hasattr(type(item), "_tape_read"):
         sizes = sizes_of(item)
         if sizes is not None and sizes.ndim == 0:

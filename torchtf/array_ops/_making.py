@@ -231,7 +231,12 @@ def range(start, limit=None, delta=1, dtype=None, name="range"):
             raise errors.of_kernel(
                 "Range", f"Requires start {relation} limit when delta {sign} 0: {first}/{last}"
             )
-    return wrap(_arange(values, wanted.torch))
+    made = wrap(_arange(values, wanted.torch))
+    if type(made) is SymbolicTensor and wanted.is_integer and all(type(v) is int for v in values):
+        known = np.arange(*values)
+        if len(known) <= _FEW:  # may be sizes or axes
+            made._sizes = known.astype(object)
+    return made
 
 
 def _arange(values, dtype):
@@ -257,6 +262,7 @@ def count_up(bounds, dtype: torch.dtype, place) -> torch.Tensor:
     return torch.arange(*bounds, dtype=dtype, device=place)
 
 
+_FEW = 64  # elements of a range that a trace knows one by one
 _COUNTED_IN = {torch.float32: np.float32}
 _COUNTED_BY_NUMPY = {torch.int32: np.int32, torch.int64: np.int64}
 

@@ -293,7 +293,8 @@ class Op:
             else:
                 result = self.body(*converted)
         except Exception as e:
-            result = self._late(converted) if symbolic and _has_open_sizes(converted) else None
+            open_ = symbolic and (_has_open_sizes(converted) or _has_open_numbers(converted))
+            result = self._late(converted) if open_ else None
             if result is None:
                 result = self.recover(e, converted, name, args)
         wrapped = _wrap_all(result)
@@ -549,6 +550,11 @@ def _has_open_sizes(converted) -> bool:
         for x in flat_arguments(converted)
         for s in (x.shape if isinstance(x, torch.Tensor) else (x,))
     )
+
+
+def _has_open_numbers(converted) -> bool:
+    """Whether an argument that bodies read as numbers, an axis, is computed by the graph."""
+    return any(type(x) is SymbolicTensor for x in converted)
 
 
 def _lacks_kernel(error) -> bool:

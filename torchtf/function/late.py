@@ -7,6 +7,7 @@
   the results is what they have in common for arguments of all ranks, as far as these are possible.
 * In the same way an op runs that meets an open size where it needs one that it can compute with:
   an open batch beside a constant of three rows. There the sizes are tried that the others have.
+* So does one whose axes the graph computes: all axes are tried.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 import torch
 
 from torchtf.core import arena, errors
 from torchtf.core.convert import OpenSizes
 from torchtf.core.shape import TensorShape, brackets
-from torchtf.core.tensor import is_fake, rank_is_open
+from torchtf.core.tensor import SymbolicTensor, is_fake, rank_is_open
 from torchtf.function import staged
 
 _RANKS = range(6)  # those that are tried
@@ -38,6 +40,7 @@ class _Slot:
 
 _VALUE = _Slot(lambda value: value)
 _SIZES = _Slot(lambda vector: vector.reshape(-1).tolist())
+_AXES = _Slot(lambda vector: vector.tolist())
 
 
 class LateOp(staged.Call):
@@ -156,6 +159,9 @@ def _template(arguments: Iterable, inputs: list) -> list:
         elif type(item) is OpenSizes:
             inputs.append(item.data)
             made.append(_SIZES)
+        elif type(item) is SymbolicTensor:
+            inputs.append(item._data)
+            made.append(_AXES)
         elif is_fake(item) or isinstance(item, torch.SymInt):
             inputs.append(item)
             made.append(_VALUE)
@@ -218,10 +224,10 @@ def _common_results(op, template, inputs):
     hints = _known_numbers(template, inputs)
     found: list = []
     container = error = None
-    for shapes in _possible(inputs):
+    for shapes, axes in itertools.product(_possible(inputs), _possible_axes(template, inputs)):
         try:
             with init_scope(), torch.no_grad(), torch.random.fork_rng(devices=[]):
-                container, results = _try(op, template, inputs, shapes, hints)
+                container, results = _try(op, template, inputs, shapes, hints, axes)
         except Exception as e:
             error = error or e
             continue
@@ -271,6 +277,25 @@ def _possible(inputs: Sequence) -> Iterable[list]:
         yield shapes
 
 
+def _possible_axes(template, inputs: Sequence) -> list[dict[int, np.ndarray]]:
+    """The axes that computed arguments may name, by the place of the argument."""
+    places = [i for i, slot in enumerate(_slots(template)) if slot is _AXES]
+    rank = max((x.dim() for x in inputs if isinstance(x, torch.Tensor)), default=0)
+    return [
+        dict(zip(places, chosen, strict=True))
+        for chosen in itertools.product(*(_axes(inputs[i], rank) for i in places))
+    ]
+
+
+def _axes(vector: torch.Tensor, rank: int) -> list[np.ndarray]:
+    """What a vector of axes, or a scalar that is one, may hold for a tensor of this rank."""
+    if vector.dim() == 0:
+        return list(np.arange(rank))
+    counts = vector.shape if isinstance(vector.shape[0], int) else range(rank + 1)
+    chosen = (c for n in counts for c in itertools.combinations(range(rank), n))
+    return [np.array(c, int) for c in itertools.islice(chosen, _MOST_TRIALS)]
+
+
 def _from(example: int) -> Iterable[tuple[int]]:
     return [(r,) for r in sorted(_RANKS, key=lambda r: r != example)]
 
@@ -281,10 +306,10 @@ def _sizes(x) -> list | None:
     return [s if isinstance(s, int) else None for s in x.shape]
 
 
-def _try(op, template, inputs, shapes, hints):
+def _try(op, template, inputs, shapes, hints, axes):
     """What the body returns for arguments of given shapes, found by running it on small ones.
 
-    An open size may have to fit one that is known (`hints`).
+    An open size may have to fit one that is known (`hints`). Some arguments are given (`axes`).
     """
     found: list = []
     error = None
@@ -292,10 +317,12 @@ def _try(op, template, inputs, shapes, hints):
         if len(found) == len(_PROBES):
             break
         values = [
-            torch.full([size if n is None else n for n in s], content, dtype=x.dtype)
+            axes[i]
+            if i in axes
+            else torch.full([size if n is None else n for n in s], content, dtype=x.dtype)
             if is_fake(x) and s is not None
             else size
-            for s, x in zip(shapes, inputs, strict=True)
+            for i, (s, x) in enumerate(zip(shapes, inputs, strict=True))
         ]
         try:
             result = op.body(*_filled(template, iter(values)))
