@@ -431,3 +431,71 @@ def test_configs_make_equal_initializers():
             "dtype": "float32",
         }  # fmt: skip
         assert type(first).from_config(config).get_config() == config
+
+
+def _scopes(tf) -> list:
+    """What a program with variable scopes, a template and a custom getter finds."""
+    v1, found = tf.compat.v1, []
+
+    def tell(function):
+        try:
+            found.append(function())
+        except (ValueError, TypeError) as e:
+            found.append(type(e).__name__)
+
+    def doubled(getter, name, *args, **kwargs):
+        return 2 * getter(name, *args, **kwargs)
+
+    ones = v1.ones_initializer()
+    with v1.variable_scope("outer", initializer=ones, dtype=tf.float64) as outer:
+        w = v1.get_variable("w", [2])
+        found.append((w.name, w.dtype.name, w.numpy().tolist(), w.trainable, outer.name))
+        with v1.variable_scope("inner", custom_getter=doubled):
+            found.append(v1.get_variable("w", [2]).numpy().tolist())
+            found.append(v1.get_variable_scope().name)
+        found.append(v1.get_variable("w", [2]) is w)
+        with v1.variable_scope(None, "default"):
+            found.append(v1.get_variable_scope().name)
+    with v1.variable_scope(outer, reuse=v1.AUTO_REUSE):
+        found.append(v1.get_variable("n", [], tf.int32, v1.zeros_initializer).name)
+    found.append(v1.get_variable_scope().name)
+    found.append(v1.get_variable("c", initializer=tf.constant([1, 2])).numpy().tolist())
+    found.append(v1.get_variable("f", initializer=lambda: tf.constant(5.0)).numpy())
+    found.append(v1.get_local_variable("local", [1]).trainable)
+    tell(lambda: v1.get_variable("open", [None]))
+    tell(lambda: v1.get_variable("text", [1], tf.string).numpy().tolist())
+    tell(lambda: v1.get_variable("c", [3], initializer=tf.constant([1, 2])))
+    tell(lambda: v1.variable_scope(None).__enter__())
+
+    def scaled(x, y=1.0):
+        scale = v1.get_variable("scale", [], initializer=ones)
+        scale.assign_add(1.0)
+        return x * scale * y
+
+    template = v1.make_template("t", scaled, y=10.0)
+    found += [template(tf.constant(1.0)).numpy(), template(tf.constant(1.0)).numpy()]
+    found += [[v.name for v in template.variables], template.name]
+    found += [len(template.trainable_variables), len(template.non_trainable_variables)]
+    found.append(v1.make_template("t", scaled)(tf.constant(1.0)).numpy())
+
+    with v1.colocate_with(w):
+        found.append(tf.constant(1).numpy())
+    found += [v1.global_variables_initializer(), v1.tables_initializer(), v1.reset_default_graph()]
+    found += [v1.global_variables(), v1.get_collection(v1.GraphKeys.LOSSES)]
+    found += [v1.add_to_collection("x", 1), v1.get_default_session()]
+    found.append(v1.placeholder_with_default([1.0, 2.0], [None]).numpy().tolist())
+    found.append(bool(v1.is_variable_initialized(w)))
+    keys = [k for k in dir(v1.GraphKeys) if k[0].isupper()]
+    found.append([(k, getattr(v1.GraphKeys, k)) for k in keys])
+
+    step = v1.train.get_or_create_global_step()
+    step.assign_add(3)
+    found += [step.name, step.dtype.name, v1.train.get_global_step() is step]
+    found.append(v1.train.global_step(None, step))
+    tell(lambda: v1.train.create_global_step())
+    tell(lambda: v1.train.assert_global_step(w))
+    return found
+
+
+def test_variable_scopes():
+    assert _scopes(torchtf) == _scopes(tensorflow)

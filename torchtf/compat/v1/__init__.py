@@ -4,7 +4,7 @@
   from the installed TensorFlow by scripts/other_places.py.
 * The modules here have what is TF 1's own, under the names of its namespaces; `_OWN` tells which of
   it is at the top level, too.
-* Sessions, placeholders and collections are absent.
+* Sessions and placeholders are absent; collections are empty, as they are in eager programs.
 """
 
 from __future__ import annotations
@@ -53,12 +53,21 @@ _OWN = {
     "expand_dims gather gather_nd norm ones_like pad py_func quantize_v2 reverse_sequence "
     "setdiff1d shape size space_to_batch space_to_depth squeeze transpose where zeros_like",
     "_casts": "to_bfloat16 to_complex128 to_complex64 to_double to_float to_int32 to_int64",
+    "_collections": "GraphKeys add_to_collection add_to_collections all_variables colocate_with "
+    "get_collection get_collection_ref get_default_session global_variables "
+    "global_variables_initializer initialize_all_tables initialize_all_variables "
+    "initialize_local_variables initialize_variables is_variable_initialized local_variables "
+    "local_variables_initializer model_variables moving_average_variables "
+    "placeholder_with_default reset_default_graph tables_initializer trainable_variables "
+    "variables_initializer",
     "_control_flow": "case cond foldl foldr map_fn scan while_loop",
     "_switches": "control_flow_v2_enabled disable_control_flow_v2 disable_eager_execution "
     "disable_resource_variables disable_tensor_equality disable_v2_behavior "
     "disable_v2_tensorshape enable_control_flow_v2 enable_eager_execution "
     "enable_resource_variables enable_tensor_equality enable_v2_behavior enable_v2_tensorshape "
     "executing_eagerly_outside_functions resource_variables_enabled",
+    "_variable_scope": "AUTO_REUSE VariableScope get_local_variable get_variable "
+    "get_variable_scope make_template variable_op_scope variable_scope",
     "_variables": "assign assign_add assign_sub scatter_add scatter_div scatter_max scatter_min "
     "scatter_mul scatter_nd_add scatter_nd_sub scatter_nd_update scatter_sub scatter_update",
     "debugging": "assert_equal assert_greater assert_greater_equal assert_integer assert_less "

@@ -14,6 +14,57 @@ from torchtf.compat.v1 import _names_of
 __getattr__ = _names_of("train")
 
 
+_global_step: list = []  # the variable, once there is one
+
+
+def get_global_step(graph=None):
+    """The global step, an int64 variable; None before it is made."""
+    return _global_step[0] if _global_step else None
+
+
+def create_global_step(graph=None):
+    """Makes the global step.
+
+    Raises:
+        ValueError: if there is one.
+    """
+    if _global_step:
+        raise ValueError('"global_step" already exists.')
+    return get_or_create_global_step()
+
+
+def get_or_create_global_step(graph=None):
+    """The global step, an int64 variable that begins with 0."""
+    if not _global_step:
+        with tf.init_scope():
+            zero = tf.constant(0, tf.int64)
+            _global_step.append(tf.Variable(zero, trainable=False, name="global_step"))
+    return _global_step[0]
+
+
+def global_step(sess, global_step_tensor) -> int:
+    """The value of the global step; there is no session to ask.
+
+    Args:
+        sess: None.
+        global_step_tensor: the variable or tensor.
+    """
+    return int(tf.convert_to_tensor(global_step_tensor).numpy())
+
+
+def assert_global_step(global_step_tensor) -> None:
+    """Checks that a global step is an integer scalar.
+
+    Raises:
+        TypeError: if it is not.
+    """
+    dtype, shape = global_step_tensor.dtype, global_step_tensor.shape
+    if not dtype.is_integer:
+        raise TypeError(f'Existing "global_step" does not have integer type: {dtype}')
+    if shape.rank:
+        raise TypeError(f'Existing "global_step" is not scalar: {shape}')
+
+
 def _now(decayed):
     """The schedule eagerly, its value in a graph."""
     return decayed if tf.executing_eagerly() else decayed()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 
 import torchtf as tf
+from torchtf.compat.v1._collections import GraphKeys  # noqa: F401
 from torchtf.core import nest
 from torchtf.core.tensor import Tensor
 from torchtf.python import names_of
@@ -72,17 +72,3 @@ class NullContextmanager(contextlib.nullcontext):
 
     def __init__(self, *args, **kwargs):
         super().__init__()
-
-
-class GraphKeys(enum.StrEnum):
-    """The standard names of collections of TF 1 graphs."""
-
-    GLOBAL_VARIABLES = "variables"
-    LOCAL_VARIABLES = "local_variables"
-    MODEL_VARIABLES = "model_variables"
-    TRAINABLE_VARIABLES = "trainable_variables"
-    SUMMARIES = "summaries"
-    LOSSES = "losses"
-    REGULARIZATION_LOSSES = "regularization_losses"
-    UPDATE_OPS = "update_ops"
-    GLOBAL_STEP = "global_step"
