@@ -2,8 +2,8 @@
 
 `torch.export` would trace it once more, which is the dearest step of an export, and find the same:
 a graph of torchtf is one of ATen operators with symbols for its open sizes. Where it is not
-(control flow, operators of torchtf's own, variables that change in place, sizes that the trace took
-for granted) `program_of` leaves the work to `torch.export`.
+(control flow, operators of torchtf's own, or such as change an argument; variables that change in
+place, sizes that the trace took for granted) `program_of` leaves the work to `torch.export`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _is_plain(node: torch.fx.Node) -> bool:
     ):
         return False
     if isinstance(node.target, torch._ops.OpOverload):
-        return node.target.namespace == "aten"
+        return node.target.namespace == "aten" and not node.target._schema.is_mutable
     return getattr(operator, getattr(node.target, "__name__", ""), None) is node.target
 
 

@@ -25,8 +25,9 @@ def signature(function, specs=SPEC):
         (lambda x: tf.cast(tf.cast(x, tf.float16) * 2, tf.float32), SPEC),
         (lambda x: tf.strings.as_string(x), SPEC),
         (lambda x: x + 1, [tf.TensorSpec(None, tf.float32)]),
+        (lambda x: tf.convert_to_tensor((x * 2).torch().div_(3)), SPEC),
     ],
-    ids=["condition", "loop", "half", "strings", "any rank"],
+    ids=["condition", "loop", "half", "strings", "any rank", "in place"],
 )
 def test_a_graph_of_other_operators_is_not(function, specs):
     described = signature(function, specs)
