@@ -20,7 +20,7 @@ from torchtf.core.log import get_logger
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.core.tensor import SymbolicTensor, Tensor, is_tensor_type, wrap
-from torchtf.function import signature, variable_arguments
+from torchtf.function import arguments_kept, signature, variable_arguments
 from torchtf.function.autograph import feature_set
 from torchtf.function.concrete import BySizes, ConcreteFunction, template_of
 from torchtf.function.function_type import pretty
@@ -856,14 +856,14 @@ def trace_concrete(
         symbolic_args = signature.map_arguments(lambda *leaf: next(supply), sig, structured)
         bound = inspect.BoundArguments(sig, dict(zip(sig.parameters, symbolic_args, strict=True)))
         function = make_function()
-        before = _copied(symbolic_args)
+        before = arguments_kept.copied(symbolic_args)
         try:
             result = function(*bound.args, **bound.kwargs)
         except OpError:
             if under_way.failure is None:
                 raise
             result = None  # the graph raises the error
-        _check_unchanged(before, symbolic_args, inspect.unwrap(function), sig)
+        arguments_kept.check(before, symbolic_args, inspect.unwrap(function), sig)
         flat: list[Tensor] = []
         outputs["template"] = template_of(result, flat, inspect.unwrap(function))
         outputs["specs"] = [
@@ -915,43 +915,6 @@ def trace_concrete(
         elif jit.mode() == "auto":
             jit.watch(concrete)
     return concrete, []
-
-
-def _copied(value):
-    """A value with its own copies of the lists and dicts in it."""
-    if isinstance(value, dict):
-        return {k: _copied(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_copied, value)) if type(value) in (list, tuple) else value
-    return value
-
-
-def _is_unchanged(before, now) -> bool:
-    if isinstance(before, dict):
-        return before.keys() == now.keys() and all(
-            _is_unchanged(v, now[k]) for k, v in before.items()
-        )
-    if type(before) in (list, tuple):
-        return len(before) == len(now) and all(map(_is_unchanged, before, now))
-    return before is now
-
-
-def _check_unchanged(before: tuple, args: tuple, function, sig: inspect.Signature) -> None:
-    """Raises ValueError if a function changed lists or dicts among its arguments: only its trace
-    would.
-    """
-    changed = [
-        name
-        for name, a, b in zip(sig.parameters, before, args, strict=True)
-        if not _is_unchanged(a, b)
-    ]
-    if changed:
-        name = getattr(function, "__qualname__", getattr(function, "__name__", function))
-        raise ValueError(
-            f"{name}{inspect.signature(function)} should not modify its Python input arguments. "
-            "Modifying a copy is allowed. The following parameter(s) were modified: "
-            + ", ".join(changed)
-        )
 
 
 # the attributes that a function may be given (source: TensorFlow's `attributes.py`)
