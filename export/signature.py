@@ -73,7 +73,8 @@ class TensorInfo:
             if array.dtype.kind == "U":
                 array = np.char.encode(array, "utf-8")
             return array.astype(object)
-        given = value if isinstance(value, torch.Tensor) else np.asarray(value)
+        # torch warns of memory that may not be written
+        given = value if isinstance(value, torch.Tensor) else np.require(value, requirements="W")
         return torch.as_tensor(given).detach()
 
     def to_json(self) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -41,3 +42,11 @@ def test_other_sizes_than_those_of_the_trace_need_one():
     fixed = described.with_shapes([(3, 4)])
     assert traced.program_of(fixed, [torch.ones(3, 4)]) is None
     assert traced.program_of(signature(lambda x: x + 1).with_shapes([(None,)]), []) is None
+
+
+def test_samples_may_be_read_only():
+    """torch warns of such memory; a warning that the package causes is an error in these tests."""
+    (x,) = signature(lambda x: x + 1).inputs
+    sample = np.ones((2, 4), np.float32)
+    sample.setflags(write=False)
+    assert x.tensor(sample).tolist() == sample.tolist()
