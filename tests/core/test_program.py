@@ -165,6 +165,18 @@ print(len(identities), a in identities, [1] in identities)
 table = object_identity.ObjectIdentityDictionary()
 table[a], table[b] = 1, 2
 print(table[a], len(table), object_identity.Reference(a) == object_identity.Reference(b))
+print(isinstance(v.ref(), object_identity.Reference), v.ref().deref() is v)
+
+class Thing:
+    pass
+
+thing, kept = Thing(), Thing()
+weak = object_identity.ObjectIdentityWeakSet([thing, kept])
+weak_table = object_identity.ObjectIdentityWeakKeyDictionary()
+weak_table[thing], weak_table[kept] = 1, 2
+print(len(weak), kept in weak, weak_table[thing])
+del thing
+print(len(weak), kept in weak, list(weak) == [kept])
 
 class Case(test_util.TensorFlowTestCase):
     @test_util.run_in_graph_and_eager_modes

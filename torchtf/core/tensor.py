@@ -404,14 +404,18 @@ class Reference:
     def __init__(self, wrapped):
         self._wrapped = wrapped
 
-    def deref(self):
+    @property
+    def unwrapped(self):
         return self._wrapped
+
+    def deref(self):
+        return self.unwrapped
 
     def __hash__(self):
         return id(self._wrapped)
 
     def __eq__(self, other):
-        return type(other) is Reference and self._wrapped is other._wrapped
+        return isinstance(other, Reference) and self.unwrapped is other.unwrapped
 
     def __lt__(self, other):  # an order, so that `tf.nest` takes them as keys
         return id(self._wrapped) < id(other._wrapped)

@@ -5,43 +5,30 @@ from __future__ import annotations
 import weakref
 from collections.abc import MutableMapping, MutableSet
 
-
-class Reference:
-    """A hashable stand-in of an object: two are equal if they stand for the same object."""
-
-    __slots__ = ("__weakref__", "_wrapped")
-
-    def __init__(self, wrapped):
-        self._wrapped = wrapped
-
-    @property
-    def unwrapped(self):
-        """The object."""
-        return self._wrapped
-
-    deref = unwrapped.fget
-
-    def __hash__(self):
-        return id(self.unwrapped)
-
-    def __eq__(self, other):
-        return isinstance(other, Reference) and self.unwrapped is other.unwrapped
-
-    def __repr__(self):
-        return f"<{type(self).__name__} wrapping {self.unwrapped!r}>"
+from torchtf.core.tensor import Reference
 
 
 class WeakReference(Reference):
     """A `Reference` that does not keep its object alive."""
 
-    __slots__ = ()
+    __slots__ = ("_id",)
 
     def __init__(self, wrapped):
         super().__init__(weakref.ref(wrapped))
+        self._id = id(wrapped)
 
     @property
     def unwrapped(self):
+        """The object, or None if it is gone."""
         return self._wrapped()
+
+    def __hash__(self):
+        return self._id  # also when the object is gone, and its entry must be found
+
+    __eq__ = Reference.__eq__
+
+    def __repr__(self):
+        return f"<WeakReference wrapping {self.unwrapped!r}>"
 
 
 class ObjectIdentityDictionary(MutableMapping):
