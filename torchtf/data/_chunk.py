@@ -100,6 +100,49 @@ def chunk_of(rows: Sequence[tuple], width: int) -> Chunk:
     return Chunk([column_of(c) for c in zip(*rows, strict=True)], len(rows))
 
 
+class Joined:
+    """Elements that come one by one, joined to a chunk.
+
+    A large tensor is copied to its place as it comes, while caches hold it; its own memory is then
+    free for the next one.
+
+    Args:
+        room: how many elements will come at most.
+        width: how many components they have.
+    """
+
+    _LARGE = 1 << 16  # bytes
+
+    def __init__(self, room: int, width: int):
+        self.size = 0
+        self._room = room
+        self._columns: list[list | torch.Tensor] = [[] for _ in range(width)]
+
+    def add(self, row: tuple) -> None:
+        for i, x in enumerate(row):
+            column = self._columns[i]
+            if not self.size and self._has_places(x):
+                column = self._columns[i] = x.new_empty((self._room, *x.shape))
+            if type(column) is not list:
+                if _alike(x, column[0]):
+                    column[self.size].copy_(x)
+                    continue
+                column = self._columns[i] = list(column[: self.size].unbind(0))
+            column.append(x)
+        self.size += 1
+
+    def _has_places(self, x) -> bool:
+        return type(x) is torch.Tensor and x.nbytes >= self._LARGE and self._room > 1
+
+    def chunk(self) -> Chunk:
+        columns = [column_of(c) if type(c) is list else c[: self.size] for c in self._columns]
+        return Chunk(columns, self.size)
+
+
+def _alike(x, other: torch.Tensor) -> bool:
+    return type(x) is torch.Tensor and x.shape == other.shape and x.dtype is other.dtype
+
+
 def concat(chunks: Sequence[Chunk]) -> Chunk:
     """The elements of several chunks after one another."""
     if len(chunks) == 1:

@@ -1,6 +1,8 @@
 """Running a user's function over a stream of elements: on chunks, one by one, or in threads.
 
 * Chunks, if the function can be vectorized. ATen's kernels use several threads by themselves.
+* Elements so large that no cache holds a chunk of them go one after another: what an op leaves is
+  in the cache when the next one reads it.
 * Else one element after another, in threads if the user asked for parallel calls: several elements
   in a row where they are so quick that handing over each of them would count.
 * Python functions that are declared to be without side effects may go to worker processes, from
@@ -17,14 +19,13 @@ from collections import deque
 from contextlib import nullcontext
 
 from torchtf.data import _structure as structure
-from torchtf.data._chunk import Chunk, chunk_of, concat
+from torchtf.data._chunk import Chunk, Joined, concat
 from torchtf.data._parallel import Calls
 from torchtf.data._plan import Failed, Order, Stage, UnaryStage, block_size
 from torchtf.data._threads import at_most
 
-# memory for the results of one vectorized call: enough to hide what a call costs, and near what
-# caches hold; elements that no cache holds come in calls as long as most batches, which then are
-# no copies
+# memory for the results of one call: enough to hide what a call costs, and near what caches hold;
+# elements that no cache holds come in calls as long as most batches, which then are no copies
 _CALL_BYTES = 1 << 22
 _LARGE = 1 << 17
 _CALL_BYTES_OF_LARGE = 1 << 25
@@ -53,8 +54,9 @@ class MapStage(UnaryStage):
         self._function = function
         # calls that change variables must come one after another
         self._workers = 1 if function.writes else workers
-        large = structure.element_bytes(function.spec) > _LARGE
-        self._longest = block_size(function.spec, _CALL_BYTES_OF_LARGE if large else _CALL_BYTES)
+        self._large = structure.element_bytes(function.spec) > _LARGE and not function.offloads
+        budget = _CALL_BYTES_OF_LARGE if self._large else _CALL_BYTES
+        self._longest = block_size(function.spec, budget)
         self._threaded = False
         self._seconds: float | None = None  # that an element takes in a thread
         self._timed = 0  # how many tasks that was measured on
@@ -76,6 +78,8 @@ class MapStage(UnaryStage):
         chunk = self._input(min(n, self._longest))
         if chunk is None:
             return None
+        if self._large:
+            return self._one_by_one(chunk)
         failure = None
         try:
             began = time.perf_counter()
@@ -98,21 +102,21 @@ class MapStage(UnaryStage):
         return chunk if chunk is not None else self.source.next(n)
 
     def _one_by_one(self, chunk: Chunk) -> Chunk:
-        rows = []
+        done = self._joined(chunk.size)
         for i, row in enumerate(chunk.rows()):
             try:
-                rows.append(self._function.call(row))
+                done.add(self._function.call(row))
             except Exception as e:
                 if i + 1 < chunk.size:
                     self._rest = chunk.slice(i + 1, chunk.size)
-                if not rows:
+                if not done.size:
                     raise
                 self._failed.keep(e)
                 break
-        return self._chunk(rows)
+        return done.chunk()
 
-    def _chunk(self, rows) -> Chunk:
-        return chunk_of(rows, len(structure.flatten(self._function.spec)))
+    def _joined(self, room: int) -> Joined:
+        return Joined(room, len(structure.flatten(self._function.spec)))
 
     @property
     def where(self) -> str:
@@ -130,7 +134,7 @@ class MapStage(UnaryStage):
             return True
         if not function.calls_host or function.offloads:
             return False
-        if n == 1:
+        if n == 1 or self._large:
             return True
         costs = function.costs
         if len(costs) < 2:
@@ -199,7 +203,7 @@ class MapStage(UnaryStage):
 
     def _results_for(self, chunk: Chunk) -> list[Chunk | Exception]:
         failed = False
-        if self._function.vectorizes:
+        if self._function.vectorizes and not self._large:
             try:
                 result = self._function.call_chunk(chunk)
                 if result is not None:
@@ -207,17 +211,17 @@ class MapStage(UnaryStage):
             except Exception:
                 failed = True  # the element to blame shows below, if there is one
         results: list[Chunk | Exception] = []
-        done: list[tuple] = []
-        for row in chunk.rows():
+        done = self._joined(chunk.size)
+        for i, row in enumerate(chunk.rows(), 1):
             try:
-                done.append(self._function.call(row))
+                done.add(self._function.call(row))
             except Exception as e:
-                if done:
-                    results.append(self._chunk(done))
-                    done = []
+                if done.size:
+                    results.append(done.chunk())
+                    done = self._joined(chunk.size - i)
                 results.append(e)
-        if done:
-            results.append(self._chunk(done))
+        if done.size:
+            results.append(done.chunk())
         if failed and not any(isinstance(r, Exception) for r in results):
             self._function.go_one_by_one()
         return results

@@ -33,6 +33,10 @@ class HostCall(staged.Call):
         self.host = host
         self.template = template
         self.specs = specs
+        # where the slots are, if none lies within a list: each run fills them
+        self._places = None
+        if not any(isinstance(x, list) for x in template):
+            self._places = [(i, x.strings) for i, x in enumerate(template) if isinstance(x, Slot)]
 
     @property
     def slots(self) -> list[Slot]:
@@ -57,7 +61,13 @@ class HostCall(staged.Call):
         return [under_way.fake_like(sizes, dtype, torch.device("cpu")) for sizes, dtype in specs]
 
     def run(self, *values):
-        result = self.host.run(self.filled(values, Slot.read))
+        if self._places is None:
+            arguments = self.filled(values, Slot.read)
+        else:
+            arguments = self.template.copy()
+            for (i, strings), value in zip(self._places, values, strict=True):
+                arguments[i] = arena.decode(value) if strings else to_numpy(value)
+        result = self.host.run(arguments)
         if result is None:
             return []
         results = result if isinstance(result, (list, tuple)) else (result,)

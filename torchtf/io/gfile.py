@@ -42,6 +42,8 @@ def local_path(path) -> str:
         path = path.numpy()
     path = os.fspath(path)
     path = path.decode("utf-8", "surrogateescape") if isinstance(path, bytes) else path
+    if "://" not in path:
+        return path
     if path.startswith("file://"):
         return path[len("file://") :]
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9.+-]*)://", path)
