@@ -17,9 +17,10 @@ import torch
 
 from torchtf.core import arena, dtypes, errors, graph, nest, tape
 from torchtf.core.convert import convert_to_tensor, kernel_name
+from torchtf.core.derivative import WithGradient
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
-from torchtf.core.tensor import to_numpy, wrap
+from torchtf.core.tensor import Tensor, to_numpy, wrap
 from torchtf.function import staged
 
 # what TensorFlow makes of an exception of the Python function
@@ -102,8 +103,7 @@ class PythonCall(staged.Call):
             function: what to call in place of the user's function.
         """
         try:
-            found = (function or self._function)(*[self._convert(x) for x in inputs])
-            fitted = self._fitted(found)
+            fitted = self._apply(function or self._function, inputs)
         except Exception as e:
             kind = next((k for t, k in _ERRORS if isinstance(e, t)), errors.UnknownError)
             trace = "\n".join(traceback.format_exception(e))
@@ -119,10 +119,38 @@ class PythonCall(staged.Call):
             self._check(fitted)
         return [t._data for t in fitted]
 
-    def record(self, wanted, values):
-        hidden = tape.GradientTape(persistent=True)
-        with hidden:
-            return super().record(wanted, values)
+    def _apply(self, function: Callable, inputs: Sequence) -> list:
+        """What the function gives, as tensors with gradients to the inputs alone.
+
+        What else it reads, variables and tensors that it closes over, is constant to the tapes
+        around the call.
+        """
+        if not torch.is_grad_enabled():
+            return self._fitted(function(*map(self._convert, inputs)))
+        sources = [x for x in inputs if isinstance(x, torch.Tensor) and x.requires_grad]
+        with tape.isolated(), tape.GradientTape(watch_accessed_variables=False):
+            leaves = [x.view_as(x) for x in sources]
+            supply = iter(leaves)
+            given = [next(supply) if any(x is s for s in sources) else x for x in inputs]
+            fitted = self._fitted(function(*map(self._convert, given)))
+            found = [t._data for t in fitted]
+        places = [i for i, x in enumerate(found) if isinstance(x, torch.Tensor) and x.requires_grad]
+        if not places:
+            return fitted
+
+        def pull_back(grads):
+            return torch.autograd.grad(
+                [found[i] for i in places], leaves, list(grads),
+                retain_graph=True, create_graph=torch.is_grad_enabled(), allow_unused=True,
+            )  # fmt: skip
+
+        if not sources:  # it depends on what the function closes over only
+            linked = [found[i].detach() for i in places]
+        else:
+            linked = WithGradient.apply([found[i].detach() for i in places], pull_back, *sources)
+        for i, data in zip(places, linked, strict=True):
+            fitted[i] = Tensor(data)
+        return fitted
 
     def _fitted(self, found) -> list:
         """The results of the Python function as tensors."""

@@ -25,6 +25,16 @@ def of(function, tf, *shape):
     return tf.function(function, input_signature=signature)
 
 
+@program(raises=True)
+def constants_of_what_the_graph_computes(tf):
+    return tf.function(lambda x: tf.constant([x, 2.0]))(tf.constant(1.0))
+
+
+@program(raises=True)
+def typed_constants_of_what_the_graph_computes(tf):
+    return tf.function(lambda x: tf.constant(x, tf.float32, [2]))(tf.constant(1.0))
+
+
 @program
 def assertions(tf):
     def positive(x):

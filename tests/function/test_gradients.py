@@ -223,4 +223,60 @@ def computed_again_from_a_dict_of_references(tf):
     return tape.gradient(y, [a, b])
 
 
+@program
+def curvature_of_a_branch_that_is_not_taken(tf):
+    """Second derivatives and Jacobian products: zeros where the other branch would have some."""
+
+    def twice(function, x, taken):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = function(x, taken)
+            gradient = tape.gradient(y, x)
+        return gradient, outer.gradient(gradient, x)
+
+    def product(function, x, taken):
+        with tf.autodiff.ForwardAccumulator(x, tf.constant(1.0)) as accumulator:
+            y = function(x, taken)
+        return accumulator.jvp(y)
+
+    x = tf.constant(2.0)
+    found = []
+    for other in (lambda _: tf.constant(1.0), lambda x: 2.0 * x):
+        for taken in (True, False):
+            for of in (twice, product):
+                function = tf.function(
+                    lambda x, p, other=other: tf.cond(p, lambda: x * x * x, lambda: other(x))
+                )
+                found.append(of(function, x, tf.constant(taken)))
+    straight = tf.function(lambda x, p: tf.cond(p, lambda: 3.0 * x, lambda: -x))
+    return found, twice(straight, x, tf.constant(True))
+
+
+@program
+def python_functions_that_close_over_sources(tf):
+    """Gradients reach the inputs alone, a tape within sees all."""
+    x, z, v = tf.constant(2.0), tf.constant(3.0), tf.Variable(4.0)
+
+    def inner(a):
+        with tf.GradientTape() as tape:
+            tape.watch(a)
+            y = a * z * v
+        da, dv = tape.gradient(y, [a, v])
+        return y + da * a + dv
+
+    found = []
+    for wrap in (tf.function, lambda f: f):
+        call = wrap(lambda x: tf.py_function(inner, [x], tf.float32))
+        constant = wrap(lambda: tf.py_function(lambda: v * 2.0, [], tf.float32))
+        argument = wrap(lambda: tf.py_function(lambda a: a * v, [v], tf.float32))
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch([x, z])
+            y = call(x)
+            w, u = constant(), argument()
+        found += [y, tape.gradient(y, [x, z, v]), tape.gradient(w, v), tape.gradient(u, v)]
+    return found
+
+
 test_programs = compare(globals())

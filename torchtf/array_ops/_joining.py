@@ -7,7 +7,7 @@ import torch
 
 from torchtf.array_ops._shaping import _known, ensure_shape, identity
 from torchtf.core import errors, graph
-from torchtf.core.convert import convert_to_tensor, to_axis, to_shape
+from torchtf.core.convert import convert_to_tensor, needs_numbers, to_axis_or_late, to_shape
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
 from torchtf.core.shape import brackets
@@ -20,6 +20,7 @@ def _fold_concat(values, axis):
 
 @op("ConcatV2", label="concat", fold=_fold_concat)
 def _concat(values: list[T], axis):
+    needs_numbers(axis)
     try:
         return torch.cat(values, axis)
     except (RuntimeError, IndexError) as e:
@@ -66,7 +67,7 @@ def concat(values, axis, name="concat"):
     """
     if not isinstance(values, (list, tuple)):
         values = [values]
-    axis = to_axis(axis, cast=any(map(is_tensor_type, values)))
+    axis = to_axis_or_late(axis, cast=any(map(is_tensor_type, values)))
     if len(values) == 1:
         return identity(values[0])
     if not values:
@@ -114,11 +115,21 @@ def _pack_like(values):
 
 @op("SplitV")
 def _split_sizes(value: T, sizes, axis):
-    return list(torch.split(value, sizes, axis))
+    needs_numbers(axis)
+    return list(torch.split(value, _without_rest(sizes, value.shape[axis]), axis))
+
+
+def _without_rest(sizes, total):
+    """The sizes of parts with that of the rest, -1, filled in."""
+    if -1 not in sizes:
+        return sizes
+    rest = total - sum(s for s in sizes if s != -1)
+    return [rest if s == -1 else s for s in sizes]
 
 
 @op("Split", label="split")
 def _split_equal(value: T, count, axis):
+    needs_numbers(axis)
     length = value.shape[axis]
     if isinstance(count, int) and count < 1:
         raise errors.InvalidArgumentError(
@@ -146,7 +157,7 @@ def split(value, num_or_size_splits, axis=0, num=None, name="split"):
     Raises:
         InvalidArgumentError: if the parts do not fit the axis.
     """
-    axis = to_axis(axis)
+    axis = to_axis_or_late(axis)
     pieces = num_or_size_splits
     if isinstance(pieces, int):
         return _split_equal(value, pieces, axis, name)
@@ -155,10 +166,10 @@ def split(value, num_or_size_splits, axis=0, num=None, name="split"):
     value = convert_to_tensor(value)
     if is_tensor_type(pieces) and pieces.shape.rank == 0:
         return _split_equal(value, sizes[0], axis, name)
+    if is_tensor_type(axis):
+        return _split_sizes(value, sizes, axis, name)
     total = value._data.shape[axis]
-    if -1 in sizes:
-        rest = total - sum(s for s in sizes if s != -1)
-        sizes = [rest if s == -1 else s for s in sizes]
+    sizes = _without_rest(sizes, total)
     if _known(sizes) and isinstance(total, int) and sum(sizes) != total:
         raise errors.of_kernel(
             "SplitV",

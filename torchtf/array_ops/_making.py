@@ -10,7 +10,7 @@ import torch
 from torchtf.array_ops._shaping import identity, reshape
 from torchtf.array_ops._shaping import product as _product
 from torchtf.array_ops._shaping import shape as shape_of
-from torchtf.core import device, dtypes, errors, graph
+from torchtf.core import device, dtypes, errors, graph, nest
 from torchtf.core.convert import (
     KERNEL_NAMES,
     OpenSizes,
@@ -36,9 +36,12 @@ def constant(value, dtype=None, shape=None, name="Const"):
         shape: the shape; a single value is repeated to fill it.
 
     Raises:
-        TypeError: if the value does not fit the type or shape.
+        TypeError: if the value does not fit the type or shape, or has a tensor in it that a traced
+            function computes.
         ValueError: if the value has no tensor form.
     """
+    if graph.state.trace is not None:
+        _check_constant(value, dtype)
     if is_tensor_type(value) and dtype is not None and value.dtype != dtype:
         raise TypeError(
             f"Expected tensor {value.numpy()} with dtype {dtypes.as_dtype(dtype)!r}, "
@@ -60,6 +63,18 @@ def constant(value, dtype=None, shape=None, name="Const"):
         f"{value}) has {tensor.shape.num_elements()} elements, but got `shape` {target} with "
         f"{target.num_elements()} elements)."
     )
+
+
+def _check_constant(value, dtype) -> None:
+    """Raises TypeError if there is a tensor of the graph in a value."""
+    for part in nest.flatten(value):
+        if type(part) is SymbolicTensor:
+            if dtype is None:
+                raise TypeError("Expected any non-tensor type, but got a tensor instead.")
+            raise TypeError(
+                f"Expected {dtypes.as_dtype(dtype).name}, but got {part!s} of type "
+                "'SymbolicTensor'."
+            )
 
 
 def _filled(shape, value, dtype, name):

@@ -8,7 +8,15 @@ import numpy as np
 import torch
 
 from torchtf.core import dtypes, errors, graph
-from torchtf.core.convert import OpenSizes, convert_to_tensor, raw, to_axis, to_shape
+from torchtf.core.convert import (
+    OpenSizes,
+    convert_to_tensor,
+    needs_numbers,
+    raw,
+    to_axis,
+    to_axis_or_late,
+    to_shape,
+)
 from torchtf.core.dispatch import Composite, dispatched
 from torchtf.core.op import op
 from torchtf.core.shape import TensorShape, brackets
@@ -256,7 +264,8 @@ def squeeze(input: T, axis=None):
 
 
 @op("Transpose")
-def _transpose(a: T, perm: list):
+def _transpose(a: T, perm):
+    needs_numbers(perm)
     if perm is None:
         return a.permute(tuple(reversed(range(a.dim()))))
     if len(perm) != a.dim():
@@ -288,7 +297,7 @@ def transpose(a, perm=None, conjugate=False, name="transpose"):
     Raises:
         InvalidArgumentError: if `perm` names an axis that is not there.
     """
-    perm = to_axis(perm)
+    perm = to_axis_or_late(perm)
     result = _transpose(a, [perm] if isinstance(perm, int) else perm)
     if conjugate and result.dtype.is_complex:
         result = wrap(raw(result).conj().resolve_conj())

@@ -668,6 +668,28 @@ def to_axis(axis, cast: bool = True):
     return value.tolist() if is_fake(value) else listed(value)
 
 
+def to_axis_or_late(axis, cast: bool = True):
+    """`to_axis`, but one that the graph computes as a tensor.
+
+    The body of the op calls `needs_numbers`, so that it runs late.
+    """
+    parts = axis if isinstance(axis, (list, tuple)) else (axis,)
+    if not any(type(a) is SymbolicTensor and a.dtype.is_integer for a in parts):
+        return to_axis(axis, cast)
+    found = [a if type(a) is int else sizes_of(a) for a in parts]
+    open_ = any(f is None or any(isinstance(s, torch.SymInt) for s in np.ravel(f)) for f in found)
+    return convert_to_tensor(axis) if open_ else to_axis(axis, cast)
+
+
+def needs_numbers(axis) -> None:
+    """Raises TypeError for an axis that is still to be computed.
+
+    Torch must not get it: its parser goes by `__class__` and would read the object as its own.
+    """
+    if type(axis) is SymbolicTensor:
+        raise TypeError("The graph computes the axis, and no axis fits the arguments.")
+
+
 def raw(value, hint=None):
     """The data of `value` for torch code outside of an op.
 

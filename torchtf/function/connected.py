@@ -7,22 +7,67 @@ has no history of gets one, whose gradients are zeros.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import torch
 
 
 class _Zeros(torch.autograd.Function):
-    """A result as a function of `sources` whose gradients are zero."""
+    """A result as a function of `sources` whose gradients are zero, and theirs."""
 
     @staticmethod
     def forward(ctx, result, *sources):
-        ctx.kinds = [(s.shape, s.dtype, s.device) for s in sources]
+        ctx.save_for_backward(*sources)
         return result.view_as(result)
 
     @staticmethod
     def backward(ctx, grad):
-        return None, *[torch.zeros(s, dtype=d, device=p) for s, d, p in ctx.kinds]
+        sources = ctx.saved_tensors
+        zeros = [torch.zeros_like(s, memory_format=torch.contiguous_format) for s in sources]
+        if torch.is_grad_enabled():  # a function of the incoming gradient and of the sources
+            zeros = [_Zeros.apply(z, grad, *sources) for z in zeros]
+        return grad if ctx.needs_input_grad[0] else None, *zeros
+
+
+class _LinkedGradient(torch.autograd.Function):
+    """An operand whose gradient is a function of `sources`, if it is not one already."""
+
+    @staticmethod
+    def forward(ctx, operand, *sources):
+        ctx.save_for_backward(*sources)
+        return operand.view_as(operand)
+
+    @staticmethod
+    def backward(ctx, grad):
+        sources = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            grad = _Zeros.apply(grad, *sources)
+        return grad, *[None] * len(sources)
+
+
+def linked(operands: Sequence, curved: Sequence[set[int]], taken: int) -> list:
+    """The operands of branches as the one that runs takes them.
+
+    The gradient of an operand in the graph is a function of all that it is of in one of the
+    branches; autograd knows only that which runs.
+
+    Args:
+        operands: the inputs.
+        curved: for each branch, what `curved_in` gives.
+        taken: which branch runs.
+    """
+    others = set().union(*curved) - curved[taken]
+    sources = [operands[k] for k in sorted(set().union(*curved))]
+    sources = [x for x in sources if _is_differentiable(x) and x.requires_grad]
+    if not others or not sources:
+        return list(operands)
+    return [
+        _LinkedGradient.apply(x, *sources)
+        if k in others and _is_differentiable(x) and x.requires_grad
+        else x
+        for k, x in enumerate(operands)
+    ]
 
 
 def connected(results: Sequence, operands: Sequence, reach: Sequence[set[int]]) -> list:
@@ -60,6 +105,49 @@ def reached(module: torch.fx.GraphModule) -> list[set[int]]:
         elif _passes(node):
             found[node] = set().union(*[found.get(n, ()) for n in node.all_input_nodes])
     return []
+
+
+_aten = torch.ops.aten
+# overloads of an op count as one; those that are not here count as curved
+_LINEAR = frozenset(
+    (
+        _aten.add, _aten.sub, _aten.rsub, _aten.neg, _aten.sum, _aten.mean, _aten.view,
+        _aten._unsafe_view, _aten.reshape, _aten.expand, _aten.permute, _aten.transpose, _aten.t,
+        _aten.squeeze, _aten.unsqueeze, _aten.clone, _aten.detach, _aten.alias, _aten.cat,
+        _aten.stack, _aten.slice, _aten.select, _aten.split, _aten.split_with_sizes,
+        _aten.unbind, _aten.index_select, _aten.flip, _aten.roll, _aten._to_copy, _aten.lift_fresh,
+        _aten.contiguous, _aten.full_like, _aten.zeros_like, _aten.ones_like, _aten.cumsum,
+    )
+)  # fmt: skip
+_PRODUCTS = frozenset((_aten.mul, _aten.mm, _aten.bmm, _aten.matmul, _aten.mv, _aten.dot))
+
+
+def curved_in(module: torch.fx.GraphModule) -> set[int]:
+    """The places of the inputs that a graph has second derivatives with respect to.
+
+    An input counts that an op which is not linear takes, or which is a factor of another one.
+    """
+    found: dict[torch.fx.Node, set[int]] = {}
+    curved: set[int] = set()
+    count = 0
+    for node in module.graph.nodes:
+        if node.op == "placeholder":
+            found[node] = {count}
+            count += 1
+        elif node.op != "output" and _passes(node):
+            inputs = [found.get(n, set()) for n in node.all_input_nodes]
+            found[node] = set().union(*inputs)
+            kind = getattr(node.target, "overloadpacket", node.target)
+            given = [s for s in inputs if s]
+            squared = kind in _PRODUCTS and node.args[0] is node.args[1]
+            factors = kind in _PRODUCTS and (len(given) > 1 or squared)
+            quotient = kind is _aten.div and not (
+                isinstance(node.args[1], torch.fx.Node) and found.get(node.args[1])
+            )
+            plain = kind in _LINEAR or kind is operator.getitem or quotient
+            if factors or not (plain or kind in _PRODUCTS):
+                curved |= found[node]
+    return curved
 
 
 def _passes(node: torch.fx.Node) -> bool:

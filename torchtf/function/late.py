@@ -292,7 +292,10 @@ def _axes(vector: torch.Tensor, rank: int) -> list[np.ndarray]:
     if vector.dim() == 0:
         return list(np.arange(rank))
     counts = vector.shape if isinstance(vector.shape[0], int) else range(rank + 1)
-    chosen = (c for n in counts for c in itertools.combinations(range(rank), n))
+    # all axes are tried at each place of an order of them
+    orders = (list(range(i, rank)) + list(range(i)) for i in range(1, rank) if rank in counts)
+    some = (c for n in counts for c in itertools.combinations(range(rank), n))
+    chosen = itertools.chain(orders, some)
     return [np.array(c, int) for c in itertools.islice(chosen, _MOST_TRIALS)]
 
 

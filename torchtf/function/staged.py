@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torchtf.core import graph
 from torchtf.core.derivative import NoBatchedForm, WithGradient
 from torchtf.core.tensor import is_fake, of_rank_of
-from torchtf.function.connected import connected, reached_in_branches
+from torchtf.function.connected import connected, curved_in, linked, reached_in_branches
 
 FLOW = torch.float8_e5m2fnuz
 _COND = torch.ops.higher_order.cond
@@ -416,12 +416,19 @@ class Cond(_ControlFlow):
         if recorded not in self._ready:
             self._ready[recorded] = [_compiler(recorded)(m) for m in self._used_parts()]
         true, false = self._ready[recorded]
-        results = true(*operands) if pred else false(*operands)
-        return connected(results, operands, self._reach) if recorded else results
+        if not recorded:
+            return true(*operands) if pred else false(*operands)
+        given = linked(operands, self._curved, 0 if pred else 1)
+        results = true(*given) if pred else false(*given)
+        return connected(results, operands, self._reach)
 
     @functools.cached_property
     def _reach(self) -> list[set[int]]:
         return reached_in_branches(self._modules)
+
+    @functools.cached_property
+    def _curved(self) -> list[set[int]]:
+        return [curved_in(m) for m in self._modules]
 
     def _used_parts(self) -> list[torch.fx.GraphModule]:
         """The branches without what computes results that nobody uses."""
