@@ -460,6 +460,18 @@ def _loop_errors(loop_vars, skipped: int = 0):
                 "of tf.while_loop to specify a less-specific shape."
             )
 
+        @staticmethod
+        def enters(index, tensor, invariant):
+            return ValueError(
+                f"The shape invariant specified for {getattr(tensor, 'name', tensor)} is not "
+                f"compatible with the initial shape of the loop variable. It enters the loop with "
+                f"shape {tensor.shape}, but the specified shape invariant is {invariant}."
+            )
+
+        @staticmethod
+        def leaves(index, after, invariant):
+            return None  # `shape` says it
+
     return Errors
 
 
@@ -485,10 +497,12 @@ def staged_while(
     state = [_as_tensors(x) for x in state]
     flat = _flat(state)
     initial = [raw(x) for x in flat]
-    open_sizes = None
+    open_sizes = specs = None
     if invariants is not None:
         specs = _flat_specs(invariants, state)
-        open_sizes = [_open(s, x) for s, x in zip(specs, flat, strict=True)]
+        open_sizes = [
+            _open(s, x, fail, i) for i, (s, x) in enumerate(zip(specs, flat, strict=True))
+        ]
 
     def packed(data):
         return _pack(state, _wrapped(data, flat, "Placeholder"))
@@ -509,6 +523,10 @@ def staged_while(
         with graph.state.trace.scope_of(name):
             found = stage_while(test, step, initial, open_sizes)
     except ShapeChange as e:
+        if specs is not None and specs[e.index] is not None:
+            found = fail.leaves(e.index, TensorShape(e.after), _shape_of(specs[e.index]))
+            if found is not None:
+                raise found from None
         raise fail.shape(e.index, flat[e.index], e.before, e.after) from None
     return _pack(state, _wrapped(found, flat, "While", name))
 
@@ -522,8 +540,17 @@ def _flat_specs(invariants, state) -> list:
     return flat
 
 
-def _open(spec, tensor: Tensor) -> list[bool] | str | None:
+def _shape_of(spec) -> TensorShape:
+    return spec.shape if isinstance(spec, TypeSpec) else TensorShape(spec)
+
+
+def _open(spec, tensor: Tensor, fail, index: int) -> list[bool] | str | None:
     """Which sizes of a loop variable its invariant leaves open, see `control.stage_while`.
+
+    Args:
+        spec: the invariant.
+        tensor: the variable, at place `index` of the flat state.
+        fail: makes the errors.
 
     Raises:
         ValueError: if the tensor does not fit its invariant.
@@ -545,11 +572,7 @@ def _open(spec, tensor: Tensor) -> list[bool] | str | None:
             f"'shape' must be one of TypeSpec, TensorShape or None. Received: {type(spec)}"
         )
     if not shape.is_compatible_with(tensor.shape):
-        raise ValueError(
-            f"The shape invariant specified for {getattr(tensor, 'name', tensor)} is not "
-            f"compatible with the initial shape of the loop variable. It enters the loop with "
-            f"shape {tensor.shape}, but the specified shape invariant is {shape}."
-        )
+        raise fail.enters(index, tensor, shape)
     return ANY_RANK if shape.rank is None else [s is None for s in shape]
 
 

@@ -739,6 +739,66 @@ def optional_features(tf):
         return f(tf.constant(1)), g(tf.constant(2))
 
 
+def _error(tf, function, *arguments):
+    """The class and the last line of what a function raises."""
+    try:
+        tf.function(function)(*arguments)
+    except Exception as e:
+        return type(e).__name__, str(e).strip().splitlines()[-1].strip()
+    raise AssertionError(f"{function.__name__} raised nothing")
+
+
+@program
+def errors_of_loops_and_branches(tf):
+    def enters(rows):
+        v = tf.constant([0, 0, 0])
+        for _ in rows:
+            tf.autograph.experimental.set_loop_options(shape_invariants=[(v, tf.TensorShape([1]))])
+            v = tf.constant([0])
+        return v
+
+    def leaves(rows):
+        v = tf.constant([0])
+        for i in rows:
+            tf.autograph.experimental.set_loop_options(shape_invariants=[(v, tf.TensorShape([1]))])
+            v = tf.concat([v, [i]], 0)
+        return v
+
+    def returns(rows):
+        for x in rows:
+            return x
+        return tf.constant(7, tf.int64)
+
+    def defines(rows):
+        for x in rows:
+            y = x
+        return y
+
+    def nothing(c):
+        if c:
+            return None
+        else:
+            return None
+
+    def nothing_within(c):
+        if c:
+            pair = None, 1
+        else:
+            pair = None, 2
+        return pair
+
+    def expression(c):
+        return None if c else None  # noqa: RUF034
+
+    c, rows = tf.constant(True), tf.data.Dataset.range(2)
+    found = [_error(tf, f, c) for f in (nothing, nothing_within, expression)]
+    for f in (enters, leaves):
+        found.append(_error(tf, f, tf.range(2)))
+    for f in (returns, defines):
+        found += [_error(tf, f, rows), _error(tf, f, iter(rows))]
+    return found
+
+
 test_programs = compare(globals())
 
 

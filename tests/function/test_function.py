@@ -539,6 +539,35 @@ def a_leaked_tensor(tf):
     return tf.function(lambda x: x + kept[0])(tf.constant(1))
 
 
+@program
+def joined_along_an_axis_that_the_graph_computes(tf):
+    x = tf.reshape(tf.range(24.0), [2, 3, 4])
+    found = []
+    for f in (
+        lambda x, a: tf.concat([x, x], a),
+        lambda x, a: tf.concat([x, -x], tf.cast(tf.cast(a, tf.float32), tf.int32)),
+        lambda x, a: tf.split(x, 2, a),
+        lambda x, a: tf.split(x, [1, -1], a),
+        lambda x, a: tf.transpose(x, [a, 2 - a, 1]),
+        lambda x, a: tf.transpose(x, tf.roll(tf.range(3), a, 0)),
+        lambda x, a: tf.concat([x, x], tf.size(tf.shape(x)) - 1),
+        lambda x, a: tf.gradients(tf.concat([x, x * x], a) ** 2, x)[0],
+    ):
+        traced = tf.function(f, autograph=False)
+        found.append([traced(x, tf.constant(a)) for a in (0, 2)])
+    spec = tf.TensorSpec([None, None])
+    joined = tf.function(
+        lambda x, y, a: tf.concat([x, y], a), [spec, spec, tf.TensorSpec([], tf.int32)]
+    )
+    ones = tf.ones([2, 2])
+    return found, joined(ones, tf.ones([2, 3]), 1), joined(ones, tf.ones([5, 2]), 0)
+
+
+@program(raises=True)
+def joined_along_an_axis_that_is_not_there(tf):
+    return tf.function(lambda x, a: tf.concat([x, x], a))(tf.ones([2, 2]), tf.constant(5))
+
+
 test_programs = compare(globals())
 
 

@@ -96,10 +96,10 @@ def _check_branches(symbol_names, true, false):
                 f"\n\n{e}"
             ) from None
         for x, y in zip(nest.flatten(a, True), nest.flatten(b, True), strict=True):
-            if (x is None) != (y is None):
+            if x is None or y is None:
                 where = "main" if x is None else "else"
                 raise ValueError(f"'{name}' is None at the end of the {where} branch.")
-            if x is not None and x.dtype is not y.dtype:
+            if x.dtype is not y.dtype:
                 raise TypeError(
                     f"'{name}' has dtype {x.dtype.name} in the main branch, but dtype "
                     f"{y.dtype.name} in the else branch"
@@ -122,8 +122,9 @@ def if_exp(cond, if_true, if_false, expr_repr):
 class _LoopErrors:
     """TensorFlow's messages for a loop's variables, by name."""
 
-    def __init__(self, names, state):
+    def __init__(self, names, state, relaxed=frozenset()):
         self.names = names
+        self.relaxed = relaxed  # the places of those whose invariants the user did not give
         self._state = state
 
     def place(self, index):
@@ -160,6 +161,20 @@ class _LoopErrors:
         error.shape_change = self.place(index), shape
         return error
 
+    def enters(self, index, tensor, invariant):
+        return ValueError(
+            f"'{self._name(index)}' has shape {tensor.shape} before the loop, which does not "
+            f"conform with the shape invariant {invariant}."
+        )
+
+    def leaves(self, index, after, invariant):
+        if self.place(index) in self.relaxed:  # by ourselves
+            return None
+        return ValueError(
+            f"'{self._name(index)}' has shape {after} after one iteration, which does not conform "
+            f"with the shape invariant {invariant}."
+        )
+
 
 def while_stmt(test, body, get_state, set_state, symbol_names, opts):
     """A while statement; see malt for the arguments."""
@@ -187,16 +202,19 @@ def while_stmt(test, body, get_state, set_state, symbol_names, opts):
 
 def _relaxing_loop(test, body, get_state, set_state, symbol_names, opts):
     """A loop in the graph whose variables take the shape that they have in all iterations, as in
-    TensorFlow's loops over datasets.
+    TensorFlow's loops over datasets. It defines none.
     """
     initial = get_state()
+    for name, value in zip(symbol_names, initial, strict=True):
+        if isinstance(value, _UNDEFINED):
+            raise _must_be_defined(name)
     relaxed: dict = {}
     while True:
         invariants = [*opts.get("shape_invariants", ()), *relaxed.values()]
         try:
             _staged_loop(
                 test, body, get_state, set_state, symbol_names,
-                {**opts, "shape_invariants": invariants},
+                {**opts, "shape_invariants": invariants}, frozenset(relaxed),
             )  # fmt: skip
             return
         except ValueError as e:
@@ -207,8 +225,12 @@ def _relaxing_loop(test, body, get_state, set_state, symbol_names, opts):
             set_state(initial)
 
 
-def _staged_loop(test, body, get_state, set_state, symbol_names, opts):
-    """A loop in the graph. Variables that only an iteration defines make one obligatory."""
+def _staged_loop(test, body, get_state, set_state, symbol_names, opts, relaxed=frozenset()):
+    """A loop in the graph. Variables that only an iteration defines make one obligatory.
+
+    Args:
+        relaxed: the places of the variables whose shape invariants the user did not give.
+    """
     initial = get_state()
     known = _with_definitions(initial, body, get_state, set_state, symbol_names)
     defined = ", ".join(
@@ -223,7 +245,7 @@ def _staged_loop(test, body, get_state, set_state, symbol_names, opts):
     limit = opts.get("maximum_iterations")
     state = list(known)
     names = list(symbol_names)
-    fail = _LoopErrors(names, state)
+    fail = _LoopErrors(names, state, relaxed)
     invariants = _invariants(opts, symbol_names, get_state, initial, known)
 
     def test_state(*values):
@@ -305,15 +327,19 @@ def _with_definitions(initial, body, get_state, set_state, symbol_names):
     state = list(initial)
     for i in missing:
         if specs[i] is None and isinstance(initial[i], _UNDEFINED):
-            if _is_return(symbol_names[i]):
-                raise NotImplementedError(
-                    "a return statement cannot be placed inside this TensorFlow loop; this may "
-                    "happen if a return statement depends on a static Python condition such as a "
-                    "hyperparameter"
-                )
-            raise ValueError(f"'{symbol_names[i]}' must be defined before the loop.")
+            raise _must_be_defined(symbol_names[i])
         state[i] = _zeros(specs[i])
     return tuple(state)
+
+
+def _must_be_defined(name: str) -> Exception:
+    """The error for a variable that a loop cannot define."""
+    if _is_return(name):
+        return NotImplementedError(
+            "a return statement cannot be placed inside this TensorFlow loop; this may happen if a "
+            "return statement depends on a static Python condition such as a hyperparameter"
+        )
+    return ValueError(f"'{name}' must be defined before the loop")
 
 
 def _is_return(name: str) -> bool:
