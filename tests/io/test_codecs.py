@@ -67,6 +67,9 @@ FLOATS, TENSOR = "np.ones(3, 'float32').tobytes()", "tf.io.serialize_tensor(tf.o
     _OPEN.format("(lambda x: x.set_shape([None, None]) or x)(tf.io.parse_tensor(s, tf.float32)) + 1.",
                  "[]", TENSOR),
     f"[*tf.data.Dataset.from_tensors({TENSOR}).map(lambda s: tf.io.parse_tensor(s, tf.float32))]",
+    "tf.function(lambda s: tf.io.decode_csv(s, [tf.constant([0.5]), tf.constant([], tf.float32)]))("
+    "['1,2', ',3', 'nan,1'])",
+    "tf.function(lambda s, d: tf.io.decode_csv(s, [d, [1]]))(['a,1', ','], tf.constant(['b']))",
 ], traced=False)  # fmt: skip
 def test_shapes_of_decoded_data_in_a_function(case):
     case.check()

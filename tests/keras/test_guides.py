@@ -362,6 +362,99 @@ def functions_of_the_backend():
         yield str(error).partition(" Target")[0]
 
 
+@program
+def functions_that_layers_hold():
+    # as guided backpropagation and layer-wise relevance compare and replace them
+    seen = []
+
+    def double(x):
+        seen.append(isinstance(x, tf.Tensor))
+        return x * 2
+
+    @tf.custom_gradient
+    def guided(x):
+        return tf.nn.relu(x), lambda dy: tf.cast((dy > 0) & (x > 0), dy.dtype) * dy
+
+    relu = keras.activations.relu
+    model = with_weights(keras.Sequential(
+        [keras.Input((4,)), layers.Dense(5, "relu"), layers.Dense(5, relu), layers.Dense(2)]))
+    found = [layer.activation == relu for layer in model.layers]
+    yield found
+    for layer in model.layers[:2]:
+        layer.activation = guided
+    x = tf.reshape(tf.range(12.0), (3, 4)) - 5
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = model(x)
+    yield tape.gradient(y, x)
+    model.layers[0].activation = double
+    yield [model(x), seen, model.layers[0].activation is double]
+    dense = layers.Dense(2, layers.LeakyReLU(), kernel_initializer="ones")
+    yield [dense(x), isinstance(dense.activation, layers.LeakyReLU)]
+    dense.activation = double
+    yield [dense(x), dense.get_config()["activation"]["config"]]
+    dense = layers.Dense(2, kernel_initializer=tf.ones, kernel_regularizer=tf.reduce_sum)
+    yield [dense(x), dense.losses, dense.kernel_initializer is tf.ones,
+           dense.kernel_regularizer is tf.reduce_sum, layers.Lambda(double).function is double,
+           keras.activations.get(double) is double, hasattr(layers.Flatten(), "activation")]
+    functions = [keras.activations.get("relu"), keras.activations.deserialize("relu"),
+                 layers.LSTM(2).cell.recurrent_activation, keras.losses.get("mse"),
+                 keras.losses.MeanSquaredError().fn]
+    yield [[f is relu, isinstance(f(x, x) if "error" in f.__name__ else f(x), tf.Tensor)]
+           for f in functions]
+
+
+@program
+def attributes_change():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = layers.Dense(2), layers.Dense(3)
+
+        def call(self, x):
+            return self.last(self.first(x))
+
+    x = tf.ones((1, 2))
+    for last in (tf.identity, lambda x: x[:, :1], layers.Dense(7), tf.identity):
+        net = Net()
+        net.last = last
+        yield [net(x).shape.as_list(), len(net.layers)]
+        net.last = tf.identity
+        yield net(x).shape.as_list()
+    net = Net()
+    for other in (None, "text", 3, [layers.Dense(2), layers.Dense(3)], tf.ones(2)):
+        net.last = other
+        yield [type(net.last).__name__ in ("EagerTensor", "Tensor"), len(net.layers)]
+    del net.first
+    yield hasattr(net, "first")
+
+
+@program
+def nothing_to_train_on():
+    empty = tf.data.Dataset.from_tensor_slices((np.ones((0, 4)), np.ones((0, 2)))).batch(2)
+    for data in ((np.ones((0, 4)), np.ones((0, 2))), (empty,)):
+        model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
+        model.compile("sgd", "mse", metrics=["mae"])
+        yield [model.fit(*data, verbose=0).history, model.evaluate(*data, verbose=0),
+               model.evaluate(*data, verbose=0, return_dict=True)]
+        history = model.fit(
+            np.ones((2, 4)), np.ones((2, 2)), validation_data=data[0] if data[1:] == () else data,
+            verbose=0).history
+        yield [sorted(history), model.fit(*data, verbose=0).history]
+
+
+@program
+def one_text_without_a_batch():
+    vectorize = layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=4)
+    data = tf.data.Dataset.from_tensor_slices(["a b a", "b c"])
+    yield [vectorize("a b"), vectorize(tf.constant("b")), vectorize([["a"], ["c b"]])]
+    words = layers.TextVectorization(vocabulary=["a", "b"])
+    yield list(data.map(lambda x: (words(x), words(x))).padded_batch(2))
+    for mode in ("int", "multi_hot", "count"):
+        yield layers.TextVectorization(vocabulary=["a", "b"], output_mode=mode)("a b a")
+    yield layers.TextVectorization(vocabulary=["a", "b"], ragged=True)("a b a")
+
+
 results = {name: list(map(plain, f())) for name, f in PROGRAMS.items()}
 assert EAGER or not any(m.split(".")[0] == "tensorflow" for m in sys.modules)
 print("RESULT", json.dumps(results))
@@ -393,7 +486,8 @@ def assert_same(got, want):
     [
         "text_classification", "structured_data", "preprocessing_layers", "masked_recurrent_layers",
         "losses_of_activations", "text_generation", "positions_in_a_loop", "sizes_reach_keras",
-        "sparse_inputs", "functions_of_the_backend",
+        "sparse_inputs", "functions_of_the_backend", "functions_that_layers_hold",
+        "attributes_change", "nothing_to_train_on", "one_text_without_a_batch",
     ],
 )  # fmt: skip
 def test_same_values(results, name):

@@ -12,10 +12,14 @@ import numpy as np
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
+from torchtf.array_ops._indexing import where
+from torchtf.array_ops._shaping import reshape
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.host_op import each, host_op, object_array
+from torchtf.framework import is_symbolic_tensor
 from torchtf.function.trace import init_scope
+from torchtf.math._arithmetic import equal, logical_or, not_equal
 from torchtf.tensor_proto import make_ndarray
 
 
@@ -258,20 +262,39 @@ def decode_csv(
         raise ValueError("Length of select_cols and record_defaults do not match.")
     if len(field_delim.encode()) != 1:
         raise _invalid("field_delim should be only 1 char")
-    defaults, types = [], []
-    for value in record_defaults:
+    defaults, types, computed = [], [], {}
+    for i, value in enumerate(record_defaults):
         with init_scope():  # a number even where a function is being traced
             tensor = convert_to_tensor(value)
         if tensor.shape.rank > 1 or tensor.shape.num_elements() > 1:
             raise _invalid("There should only be 1 default per field")
         types.append(tensor.dtype)
-        flat = tensor.numpy().reshape(-1) if tensor.shape.rank else [tensor.numpy()]
-        defaults.append(flat[0] if len(flat) else None)
+        if tensor.shape.num_elements() == 0:
+            defaults.append(None)
+        elif is_symbolic_tensor(tensor):
+            computed[i] = tensor
+            defaults.append(None)
+        else:
+            defaults.append(tensor.numpy().reshape(-1)[0] if tensor.shape.rank else tensor.numpy())
     columns = None if select_cols is None else list(select_cols)
-    return _decode_csv(
-        records, defaults, types, field_delim.encode(), use_quote_delim, na_value.encode(),
-        columns, name,
-    )  # fmt: skip
+
+    def decode(*stand_ins):
+        known = list(defaults)
+        for i in computed:
+            known[i] = stand_ins[types[i] is not dtypes.string]
+        return _decode_csv(
+            records, known, types, field_delim.encode(), use_quote_delim, na_value.encode(),
+            columns, name,
+        )  # fmt: skip
+
+    fields = list(decode(b"0", 0))
+    if computed:  # a field that is empty is one that another stand-in changes
+        others = decode(b"1", 1)
+        for i, default in computed.items():
+            field = fields[i]  # NaN if that was given
+            given = logical_or(equal(field, others[i]), not_equal(field, field))
+            fields[i] = where(given, field, reshape(default, []))
+    return fields
 
 
 # -- protos

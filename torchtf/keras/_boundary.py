@@ -8,15 +8,17 @@ Contract:
   Classes made later are adopted when they are made; a `call` or a step that is assigned to a class
   after that, when it is first used.
 - Plain functions of the user (activations, losses, initializers, ...) are adopted where Keras
-  resolves them, and serialized as the functions that they are.
+  resolves them or they are assigned to a layer, and read and serialized as the functions that they
+  are.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import re
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from keras.src import (
@@ -254,6 +256,51 @@ def _adopt_argument(cls: type, name: str) -> None:
     adopting.__signature__ = inspect.signature(init)  # type: ignore[attr-defined]
     cls.__init__ = adopting  # type: ignore[misc]
 
+
+class _FunctionAttribute:
+    """An attribute that holds a function.
+
+    Keras gets one that runs on the user's side if it is the user's; the user gets the function.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        try:
+            value = vars(instance)[self._name]
+        except KeyError:  # where there is none, or a layer, which torch.nn.Module keeps elsewhere
+            raise AttributeError(
+                f"{type(instance).__name__!r} object has no attribute {self._name!r}"
+            ) from None
+        return value if _side.state.inside else _side.public(value)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        vars(instance)[self._name] = adopt_function(value)
+
+    def __delete__(self, instance: Any) -> None:
+        if self._name not in vars(instance):
+            raise AttributeError(self._name)
+        del vars(instance)[self._name]
+
+
+_HOLDS_FUNCTIONS = re.compile(r"(.*_)?(activation|initializer|regularizer|constraint)")
+
+
+def _hold_functions(cls: type, names: Iterable[str]) -> None:
+    for name in names:
+        if not hasattr(cls, name):
+            setattr(cls, name, _FunctionAttribute(name))
+
+
+for _cls in (Layer, *_subclasses(Layer)):  # the bases before their subclasses
+    if "__init__" in vars(_cls):
+        _arguments = inspect.signature(vars(_cls)["__init__"]).parameters
+        _hold_functions(_cls, filter(_HOLDS_FUNCTIONS.fullmatch, _arguments))
+_hold_functions(Lambda, ["function"])
+_hold_functions(LossFunctionWrapper, ["fn"])
 
 _adopt_argument(Lambda, "function")
 _adopt_argument(TextVectorization, "standardize")

@@ -153,6 +153,20 @@ def _module_attribute(self: Any, name: str) -> Any:
 TorchLayer.__getattr__ = _module_attribute
 
 
+def _set_attribute(self: Any, name: str, value: Any) -> None:
+    """A layer is an attribute as any other, which may be replaced by a function or a list."""
+    layer = isinstance(value, TorchLayer) and not isinstance(self, TorchModuleWrapper)
+    (object if layer else torch.nn.Module).__setattr__(self, name, value)
+
+
+def _delete_attribute(self: Any, name: str) -> None:
+    (object if name in vars(self) else torch.nn.Module).__delattr__(self, name)
+
+
+TorchLayer.__setattr__ = _set_attribute
+TorchLayer.__delattr__ = _delete_attribute
+
+
 def _attribute_names(self: Any) -> list[str]:
     """The attributes; Keras' files name a layer by the one that holds it, a private one, too."""
     held = vars(self)

@@ -3,8 +3,7 @@
 Contract:
 - Every module of `keras._tf_keras.keras` has a counterpart below `torchtf.keras`, importable under
   that name; attributes set on one (`tf.keras.datasets.cifar10.load_data = fake`) stay there.
-- Classes are Keras' own. Functions are entered through `into_keras`, the legacy backend functions
-  excepted: their bodies are `tf` ops, which belong to the user's side.
+- Classes are Keras' own. Functions cross (`_side.public`).
 - A module that Keras loads on first use (`_keras_import.py`) has a counterpart that is filled then.
 - The functions of the public modules of `keras` (`keras.ops`) are those of `tf.keras`.
 - Names of TensorFlow 2.15 that Keras 3 dropped or moved are added (`ALIASES`).
@@ -22,8 +21,6 @@ import keras._tf_keras.keras as _root
 
 from torchtf._keras_import import Deferred
 from torchtf.keras import _side
-
-_LEGACY_BACKEND = "keras.src.legacy.backend"
 
 _OPTIMIZERS = [
     "Adadelta",
@@ -79,20 +76,6 @@ ALIASES: dict[str, dict[str, str]] = {
     "mixed_precision.experimental": {"Policy": "mixed_precision.Policy"},
 }
 
-_crossing: dict[int, tuple[Any, Any]] = {}
-
-
-def public(value: Any) -> Any:
-    """A value of Keras' namespace as the user gets it."""
-    if not isinstance(value, types.FunctionType) or value.__module__ == _LEGACY_BACKEND:
-        return value
-    if not value.__module__.startswith("keras.") or hasattr(value, "torchtf_raw"):
-        return value
-    entry = _crossing.get(id(value))
-    if entry is None:
-        entry = _crossing[id(value)] = (value, _side.into_keras(value))
-    return entry[1]
-
 
 def _module(path: str, source: types.ModuleType | None = None) -> types.ModuleType:
     """The module `torchtf.keras.<path>`; made, and set in its parent, if it is not there.
@@ -138,7 +121,7 @@ def _fill(source: Any, path: str) -> None:
         if _is_public_module(value):
             _mirror(value, f"{path}.{name}" if path else name)
         elif not isinstance(value, types.ModuleType):
-            setattr(target, name, public(value))
+            setattr(target, name, _side.public(value))
 
 
 def _share_with_keras() -> None:
@@ -153,7 +136,7 @@ def _share_with_keras() -> None:
 
 def _share(module: types.ModuleType) -> None:
     for attribute, value in list(vars(module).items()):
-        crossing = public(value)
+        crossing = _side.public(value)
         if crossing is not value:
             setattr(module, attribute, crossing)
 

@@ -25,6 +25,7 @@ from keras.src.layers.preprocessing.index_lookup import IndexLookup
 from keras.src.layers.preprocessing.integer_lookup import IntegerLookup
 from keras.src.layers.preprocessing.normalization import Normalization
 from keras.src.layers.preprocessing.string_lookup import StringLookup
+from keras.src.layers.preprocessing.text_vectorization import TextVectorization
 
 from torchtf.keras import _side
 from torchtf.keras._patch import moved, own_attribute, replaces
@@ -63,6 +64,14 @@ Normalization.variance = _constant("_variance")
 @replaces(IntegerLookup, "call")
 def _lookup(self: Any, inputs: Any) -> Any:
     return _side.inward(IndexLookup.call(self, inputs))
+
+
+_vectorize = own_attribute(TextVectorization, "call")
+
+
+@replaces(TextVectorization, "call")
+def _vectorization(self: Any, inputs: Any) -> Any:
+    return _side.inward(_side.on_user_side(_vectorize, (self, inputs)))
 
 
 class _TensorFlowBackend(types.ModuleType):

@@ -10,6 +10,8 @@ Contract:
   and autograd records as it would for any `torch.nn.Module`.
 - A `TensorShape` is a tuple on Keras' side, as shapes are there.
 - A structure that holds no tensor crosses as the object that it is.
+- A function of Keras that the user gets is the one of the public namespace (`public`), a function
+  of the user the one that was given: `layer.activation is tf.keras.activations.relu`.
 - `x._keras_mask`, which Keras sets, is there on both sides.
 """
 
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -74,7 +77,7 @@ def _raw(x: Any) -> Any:
 
 def _wrapped(x: Any) -> Any:
     if not isinstance(x, torch.Tensor):
-        return x
+        return public(x) if type(x) is types.FunctionType else x
     tensor, sizes = wrap(x), sizes_of(x)
     if sizes is not None and type(tensor) is SymbolicTensor:
         tensor._sizes = sizes
@@ -166,6 +169,27 @@ def into_keras(function: Callable[..., Any]) -> Callable[..., Any]:
 
     enter.torchtf_raw = function  # type: ignore[attr-defined]
     return enter
+
+
+# The bodies of its functions are `tf` ops, which belong to the user's side.
+_LEGACY_BACKEND = "keras.src.legacy.backend"
+_public: dict[types.FunctionType, Callable[..., Any]] = {}
+
+
+def public(x: Any) -> Any:
+    """A value as the user gets it: for a function of Keras one that crosses, always the same."""
+    if not isinstance(x, types.FunctionType):
+        return x
+    known = vars(x)
+    if "torchtf_user" in known:
+        return known["torchtf_user"]
+    module = x.__module__ or ""
+    if "torchtf_raw" in known or not module.startswith("keras.") or module == _LEGACY_BACKEND:
+        return x
+    entering = _public.get(x)
+    if entering is None:
+        entering = _public[x] = into_keras(x)
+    return entering
 
 
 def _in_torch(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:

@@ -297,7 +297,12 @@ def _build(model: Any, iterator: TorchEpochIterator) -> None:
 
 
 def _metrics_or_logs(model: Any, logs: Any) -> dict[str, Any]:
-    """The metrics as numbers: tensors might show what the metrics are updated to later."""
+    """The metrics as numbers: tensors might show what the metrics are updated to later.
+
+    Without a batch there are none.
+    """
+    if isinstance(logs, dict) and not logs:
+        return {}
     return with_all_states(
         model,
         model.metrics_variables,
