@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 
 _aten = torch.ops.aten
+_RECURRENT: tuple[Any, ...] = (_aten.lstm.input, _aten.gru.input)
 
 
 def lower(program: torch.export.ExportedProgram) -> None:
@@ -165,21 +166,20 @@ def recurrent_nodes() -> Iterator[None]:
 
     # where the tracer looks, and where the fake tensors do
     tables: list[tuple[dict, Any]] = []
-    ops = (_aten.lstm.input, _aten.gru.input)
-    for op in ops:
+    for op in _RECURRENT:
         tables += [(op.py_kernels, key) for key in op.py_kernels]
         tables.append((torch._decomp.decomposition_table, op))
     before = [table[key] for table, key in tables]
     try:
         for table, key in tables:
             table[key] = outputs
-        for op in ops:
+        for op in _RECURRENT:
             op._dispatch_cache.clear()
         yield
     finally:
         for (table, key), function in zip(tables, before, strict=True):
             table[key] = function
-        for op in ops:
+        for op in _RECURRENT:
             op._dispatch_cache.clear()
 
 
@@ -262,6 +262,6 @@ def _is_composite(target, table) -> bool:
         return False
     if target.namespace == "aten" and target._opname.startswith("sym_"):
         return False
-    if target is _aten.reshape.default:
+    if target is _aten.reshape.default or target in _RECURRENT:
         return False  # ONNX knows no other
     return target in table or target._schema.is_mutable or target._can_decompose()

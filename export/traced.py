@@ -12,6 +12,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import sympy
 import torch
 from torch.export import ExportedProgram, exported_program, graph_signature
 from torch.fx.experimental.symbolic_shapes import SymTypes
@@ -63,7 +64,8 @@ def _fits(signature: Signature, inputs: Sequence[torch.fx.Node]) -> bool:
     symbols: list = []
     for info, node in zip(signature.inputs, inputs, strict=True):
         value = node.meta["val"]
-        if value.fake_mode.shape_env.guards or value.fake_mode.shape_env.replacements:
+        environment = value.fake_mode.shape_env
+        if environment.replacements or not all(map(_is_certain, environment.guards)):
             return False
         if info.shape is None or len(info.shape) != value.dim():
             return False
@@ -73,6 +75,12 @@ def _fits(signature: Signature, inputs: Sequence[torch.fx.Node]) -> bool:
             if want is None:
                 symbols.append(have.node.expr)
     return all(s.is_Symbol for s in symbols) and len(set(symbols)) == len(symbols)
+
+
+def _is_certain(guard: Any) -> bool:
+    """Whether an assumption holds for any sizes, as they are not negative."""
+    sizes = {s: sympy.Dummy(integer=True, nonnegative=True) for s in guard.expr.free_symbols}
+    return guard.expr.xreplace(sizes) == sympy.true
 
 
 class _Builder:

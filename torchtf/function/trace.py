@@ -459,6 +459,8 @@ class Trace:
                 part = proxy[i]
                 proxy_tensor.track_tensor_tree(fake, part, constant=None, tracer=tracer)
         proxy.node.meta["has_results"] = len(outputs) > 0
+        if isinstance(function, torch._ops.OpOverload):
+            proxy.node.meta["val"] = tuple(outputs)  # as where the tracer itself makes the node
         if op:
             proxy.node.meta["tf_op"] = op
             if not outputs:  # else `note` does
