@@ -831,7 +831,7 @@ def _join_rows(rows: list):
     from torchtf.data._batching import stack_composites
 
     if _is_composite(rows[0]):
-        return stack_composites(rows, rows[0]._type_spec, pad=True)
+        return stack_composites(rows, rows[0]._type_spec)
     return _stack(rows)
 
 

@@ -18,6 +18,7 @@ from torchtf import version
 from torchtf.core import dtypes, errors, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.device import gpu_count
+from torchtf.sparse._tensor import SparseTensor, SparseTensorValue
 
 
 def is_built_with_cuda() -> bool:
@@ -114,6 +115,8 @@ def main(argv=None):
 
 
 def _value(x):
+    if isinstance(x, SparseTensor):
+        return SparseTensorValue(*(part.numpy() for part in (x.indices, x.values, x.dense_shape)))
     if hasattr(x, "numpy"):
         return x.numpy()
     return x

@@ -116,7 +116,7 @@ def rebuild(structure, values: list):
     if _is_attrs(structure):
         return type(structure)(*values)
     if _is_flattened(structure):
-        return type(structure).__tf_unflatten__(metadata(structure), tuple(values))
+        return structure.__tf_unflatten__(metadata(structure), tuple(values))
     if is_composite_spec(structure):
         spec, components = structure, structure._component_specs
     else:

@@ -235,10 +235,8 @@ def _parts(column, count: int) -> list:
     return [items[i * size : (i + 1) * size] for i in range(count)]
 
 
-def stack_composites(items, spec, pad=False):
-    """Composite components (ragged, sparse) stacked along a new first axis; sparse ones of several
-    shapes only if `pad`.
-    """
+def stack_composites(items, spec):
+    """Composite components (ragged, sparse, datasets) stacked along a new first axis."""
     import torchtf as tf
 
     kind = type(spec).__name__
@@ -247,7 +245,7 @@ def stack_composites(items, spec, pad=False):
             return ragged_of_rows(items, spec._batch(None))
         return tf.ragged.stack(items)
     if kind == "SparseTensorSpec":
-        return tf.sparse.concat(0, [tf.sparse.expand_dims(x, 0) for x in items], pad)
+        return tf.sparse.concat(0, [tf.sparse.expand_dims(x, 0) for x in items], True)
     if hasattr(spec, "_stack"):  # an extension type: of components that are stacked
         return spec._stack(items, _stack_parts)
     raise errors.InvalidArgumentError(
@@ -437,7 +435,7 @@ class Rebatch(Unary):
         known = {
             leaf.shape[0]
             for leaf in structure.flatten(self.source.spec)
-            if leaf.shape.rank and leaf.shape[0] is not None
+            if hasattr(leaf, "shape") and leaf.shape.rank and leaf.shape[0] is not None
         }
         if len(known) == 1 and next(iter(known)) % self.sizes[0] == 0:
             return self.sizes[0]

@@ -18,6 +18,7 @@ from torchtf.core.tensor import Tensor, is_tensor_type
 from torchtf.data import _in_graph
 from torchtf.data import _structure as structure
 from torchtf.data._batching import Batch, PaddedBatch, Rebatch, Unbatch, unstack_all
+from torchtf.data._choosing import DirectedInterleave
 from torchtf.data._chunk import Chunk, chunk_of
 from torchtf.data._elementwise import (
     Filter,
@@ -33,7 +34,6 @@ from torchtf.data._in_graph import Open
 from torchtf.data._in_graph import raw as raw_in_graph
 from torchtf.data._iterator import Iterator, NumpyIterator, raw_elements
 from torchtf.data._nested import (
-    DirectedInterleave,
     GroupByWindow,
     Interleave,
     Window,
@@ -71,7 +71,7 @@ class DatasetSpec(ElementSpec):
 
     Args:
         element_spec: the structure of specs of its elements.
-        dataset_shape: the shape of a tensor of datasets; only scalars are supported.
+        dataset_shape: the shape of several datasets that lie together, `()` for a single one.
     """
 
     def __init__(self, element_spec, dataset_shape=()):
@@ -82,11 +82,99 @@ class DatasetSpec(ElementSpec):
     def value_type(self):
         return Dataset
 
+    @classmethod
+    def from_value(cls, value):
+        """The spec of a dataset, or of several that lie together."""
+        return value._type_spec
+
+    def is_compatible_with(self, spec_or_value) -> bool:
+        shape = getattr(spec_or_value, "_dataset_shape", TensorShape([]))
+        return super().is_compatible_with(spec_or_value) and (
+            self._dataset_shape.is_compatible_with(shape)
+        )
+
+    def is_subtype_of(self, other) -> bool:
+        """Whether datasets of this spec are of the other one, too."""
+        return (
+            type(other) is type(self)
+            and structure.same_structure(self._element_spec, other._element_spec)
+            and all(
+                a.is_subtype_of(b)
+                for a, b in zip(
+                    structure.flatten(self._element_spec),
+                    structure.flatten(other._element_spec),
+                    strict=True,
+                )
+            )
+            and self._dataset_shape.is_subtype_of(other._dataset_shape)
+        )
+
+    def most_specific_compatible_type(self, other):
+        return DatasetSpec(
+            structure.common_spec(self._element_spec, other._element_spec),
+            self._dataset_shape.most_specific_compatible_shape(other._dataset_shape),
+        )
+
+    def __eq__(self, other):
+        return super().__eq__(other) and self._dataset_shape == other._dataset_shape
+
+    __hash__ = ElementSpec.__hash__
+
+    def _batch(self, size):
+        shape = TensorShape([size]).concatenate(self._dataset_shape)
+        return DatasetSpec(self._element_spec, shape)
+
+    def _unbatch(self):
+        if self._dataset_shape.rank == 0:
+            raise ValueError("Unbatching a dataset is only supported for rank >= 1")
+        return DatasetSpec(self._element_spec, self._dataset_shape[1:])
+
+    def _stack(self, items, stack_parts):
+        return Datasets(items)
+
     def _placeholder(self):
+        if self._dataset_shape.rank:
+            raise NotImplementedError(
+                f"A component of type {self!r} cannot enter a function of a dataset; `unbatch` it."
+            )
         return Dataset(Open(self._element_spec))
 
     def __repr__(self):
         return f"DatasetSpec({self._element_spec!r}, {self._dataset_shape!r})"
+
+
+class Datasets:
+    """Several datasets that lie together as one component of an element.
+
+    They are made of lists of datasets and by `batch`; `unbatch` gives them singly.
+
+    Args:
+        items: datasets, or such collections of equal shape.
+
+    Raises:
+        TypeError: if the specs of their elements have nothing in common.
+    """
+
+    def __init__(self, items: Sequence):
+        self._items = list(items)
+        first = self._items[0]._type_spec
+        for item in self._items[1:]:
+            first = first.most_specific_compatible_type(item._type_spec)
+        self._type_spec = first._batch(len(self._items))
+
+    @property
+    def element_spec(self):
+        return self._type_spec.element_spec
+
+    @property
+    def _dataset_shape(self):
+        return self._type_spec._dataset_shape
+
+    def __len__(self):
+        return len(self._items)
+
+    def __iter__(self):
+        return iter(self._items)
 
 
 _BATCH_SIZE = "Batch size must be greater than zero."
@@ -1200,12 +1288,30 @@ def _padding(spec, padded_shapes, padding_values) -> tuple[list[TensorShape], li
     return shapes, [_fill(f, s.dtype) for f, s in zip(fills, leaves, strict=True)]
 
 
+def _value(x):
+    return x.numpy() if hasattr(x, "numpy") else x
+
+
 def _is_scalar(value) -> bool:
     return isinstance(value, (numbers.Number, str, bytes)) or is_tensor_type(value)
 
 
 def _padded_shape(given, leaf: TensorSpec) -> TensorShape:
-    if is_tensor_type(given):
+    odd = isinstance(given, (list, tuple)) and any(
+        isinstance(d, (list, tuple, float)) for d in given
+    )
+    if odd or isinstance(given, np.ndarray) or is_tensor_type(given):
+        shown, given = given, convert_to_tensor(given)
+        if given.dtype not in (dtypes.int32, dtypes.int64):
+            raise TypeError(
+                f"Padded shape {_value(shown)} must be a `tf.int64` vector tensor, but its element "
+                f"type was {given.dtype.name}."
+            )
+        if given.shape.rank != 1:
+            raise ValueError(
+                f"Padded shape {_value(shown)} must be a `tf.int64` vector tensor, but its shape "
+                f"was {given.shape}."
+            )
         symbolic = getattr(given, "is_symbolic_tensor", False)
         given = [None] * given.shape[0] if symbolic else given.numpy().tolist()
     if isinstance(given, (list, tuple)):
@@ -1283,6 +1389,15 @@ def _check_scan(result, spec):
 
 
 def _check_reduce(result, spec):
+    widths = [len(structure.flatten(s)) for s in (spec, result)]
+    if widths[0] != widths[1]:
+        raise errors.of_kernel(
+            "ReduceDataset",
+            "The number of components of the initial state and the reduce function output does not "
+            f"match. (initial_state={widths[0]}, output={widths[1]}).",
+            "",
+            f"_Targuments_0_Tstate_{widths[0]}_output_types_{widths[0]}",
+        )
     return _check_state(
         result, spec,
         "The element types for the new state must match the initial state. Expected {} but got {}.",

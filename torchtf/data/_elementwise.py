@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from torchtf.core import dtypes, errors
 from torchtf.core.log import get_logger
 from torchtf.data import _structure as structure
@@ -248,7 +250,11 @@ class _ZipStage(Stage):
             n = min(n, self.count)
         for i, source in enumerate(self._sources):
             if self._held[i] is None:
-                self._held[i] = source.next(n)
+                try:
+                    self._held[i] = source.next(n)
+                except Exception:
+                    self._drop_beside(i)
+                    raise
             if self._held[i] is None:
                 return None
             n = min(n, self._held[i].size)
@@ -257,6 +263,17 @@ class _ZipStage(Stage):
             columns += chunk.slice(0, n).columns
             self._held[i] = chunk.slice(n, chunk.size) if n < chunk.size else None
         return Chunk(columns, n)
+
+    def _drop_beside(self, failed: int) -> None:
+        """Leaves out what the other sources give beside an element that failed."""
+        for i, source in enumerate(self._sources):
+            if i == failed:
+                continue
+            chunk = self._held[i]
+            if chunk is None:
+                with contextlib.suppress(Exception):  # the first error is the one that is raised
+                    chunk = source.next(1)
+            self._held[i] = chunk.slice(1, chunk.size) if chunk and chunk.size > 1 else None
 
     def close(self):
         for source in self._sources:

@@ -137,12 +137,17 @@ class _FileDataset(Dataset):
         name = self._name
         if isinstance(filenames, Dataset):
             names = filenames
-            if names.element_spec != _STRING and not (
-                structure.is_dense(names.element_spec) and names.element_spec.dtype is dtypes.string
-            ):
+            types = structure.map_structure(lambda s: getattr(s, "dtype", s), names.element_spec)
+            if types is not dtypes.string:
                 raise TypeError(
-                    "The `filenames` argument must contain `tf.string` elements. Got "
-                    f"{names.element_spec}."
+                    "The `filenames` argument must contain `tf.string` elements. Got a dataset of "
+                    f"`{types!r}` elements."
+                )
+            shape = names.element_spec.shape
+            if not shape.is_compatible_with([]):
+                raise TypeError(
+                    "The `filenames` argument must contain `tf.string` elements of shape [] (i.e. "
+                    f"scalars). Got a dataset of element shape {shape!r}."
                 )
         elif getattr(filenames, "is_symbolic_tensor", False):
             super().__init__(Open(_STRING, reads_files=True))

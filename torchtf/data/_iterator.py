@@ -22,6 +22,7 @@ from torchtf.data._failures import described
 from torchtf.data._optional import Optional
 from torchtf.data._options import ExternalStatePolicy
 from torchtf.data._plan import Node, Run, Stage, block_size
+from torchtf.data._seeds import seeds_of
 from torchtf.data._specs import ElementSpec
 from torchtf.sparse import SparseTensor, to_dense
 
@@ -257,21 +258,6 @@ def _with_state(node: Node) -> list[str]:
     found = [label for source in node.inputs for label in _with_state(source)]
     functions = (v for v in vars(node).values() if hasattr(v, "writes"))
     return [*found, node.label()] if any(not f.pure for f in functions) else found
-
-
-def seeds_of(node: Node) -> list:
-    """The seed generators of a plan, in a fixed order, each once."""
-    found: dict[int, object] = {}
-
-    def visit(n):
-        for i in n.inputs:
-            visit(i)
-        seeds = getattr(n, "seeds", None)
-        if seeds is not None:
-            found.setdefault(id(seeds), seeds)
-
-    visit(node)
-    return list(found.values())
 
 
 class NumpyIterator:

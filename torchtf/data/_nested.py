@@ -1,12 +1,13 @@
 """Nodes whose elements come from, or go into, datasets of their own.
 
-flat_map, interleave, choose_from_datasets, window, group_by_window.
+flat_map, interleave, window, group_by_window.
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, wait
 
 import torch
@@ -279,86 +280,6 @@ class _Ahead:
             self._stage.close()
 
 
-class DirectedInterleave(Node):
-    """Elements of several datasets in the order that a dataset of numbers tells.
-
-    (source: `tf.data.Dataset.choose_from_datasets`)
-    """
-
-    def __init__(self, selector: Node, choices: Sequence[Node], stop_on_empty: bool):
-        self.inputs = (selector, *choices)
-        self.stop_on_empty = stop_on_empty
-        spec = choices[0].spec
-        for i, node in enumerate(choices[1:]):
-            try:
-                spec = structure.common_spec(spec, node.spec)
-            except (TypeError, ValueError) as e:
-                raise TypeError(
-                    "Invalid `datasets`. `datasets` must have compatible element specs.\n Dataset "
-                    f"0 element_spec={choices[0].spec}.\nDataset {i + 1} element_spec={node.spec}."
-                ) from e
-        self.spec = spec
-
-    def cardinality(self):
-        endless = any(node.cardinality() == INFINITE for node in self.inputs[1:])
-        return INFINITE if endless else UNKNOWN
-
-    def start(self, run):
-        return _DirectedInterleaveStage(run, self)
-
-
-class _DirectedInterleaveStage(Stage):
-    def __init__(self, run, node: DirectedInterleave):
-        selector, *choices = node.inputs
-        selector = run.start(selector)
-        self._selector = Buffered(selector, 1024)
-        self._stop = node.stop_on_empty
-        stages = [run.start(c) for c in choices]
-        block = block_size(node.spec)
-        self.pure = selector.pure and all(s.pure for s in stages)
-        self._choices: list[Stage | None] = [Buffered(s, block) for s in stages]
-        self._ended = False
-
-    def next(self, n):
-        pieces = []
-        while not self._ended and len(pieces) < n:
-            piece = self._one()
-            if piece is None:
-                self._ended = True
-            else:
-                pieces.append(piece)
-        return concat(pieces) if pieces else None
-
-    def _one(self):
-        while any(c is not None for c in self._choices):
-            choice = self._selector.next(1)
-            if choice is None:
-                return None
-            i = int(choice.columns[0][0])
-            if not 0 <= i < len(self._choices):
-                raise errors.InvalidArgumentError(
-                    None, None,
-                    f"Selector index out of range: {i} >= {len(self._choices)}",
-                )  # fmt: skip
-            stage = self._choices[i]
-            if stage is None:
-                continue
-            piece = stage.next(1)
-            if piece is not None:
-                return piece
-            if self._stop:
-                return None
-            stage.close()
-            self._choices[i] = None
-        return None
-
-    def close(self):
-        self._selector.close()
-        for stage in self._choices:
-            if stage is not None:
-                stage.close()
-
-
 class Window(Unary):
     """Datasets of `size` elements each (source: `tf.data.Dataset.window`).
 
@@ -396,27 +317,34 @@ class _WindowStage(UnaryStage):
         super().__init__(Buffered(source, block_size(node.source.spec)))
         self.pure = source.pure
         self._node = node
-        self._held: list[Chunk] = []
+        # what was read, in order: chunks, and errors in the place of one element each
+        self._held: list[Chunk | Exception] = []
         self._gap = 0  # elements to drop before the next window
         self._ended = False
 
     def next(self, n):
         node = self._node
         span = (node.size - 1) * node.stride + 1
-        self._fill(span)
-        if not self._held:
+        size = self._fill(span)
+        if not size:
             return None
-        held = concat(self._held)
-        if held.size < span and node.drop_remainder:
+        if size < span and node.drop_remainder:
             self._held = []
             return None
-        rows = range(0, min(held.size, span), node.stride)
-        window = held.slice(0, len(rows)) if node.stride == 1 else held.take(list(rows))
-        if node.shift < held.size:
-            self._held = [held.slice(node.shift, held.size)]
+        self._gap = max(node.shift - size, 0)
+        if any(isinstance(x, Exception) for x in self._held):
+            held = self._singly()
+            self._held = held[node.shift :]
+            rows = held[: span : node.stride]
+            for row in rows:
+                if isinstance(row, Exception):
+                    raise row
+            window = concat(rows)
         else:
-            self._held = []
-            self._gap = node.shift - held.size
+            held = concat(self._held)
+            places = range(0, min(size, span), node.stride)
+            window = held.slice(0, len(places)) if node.stride == 1 else held.take(list(places))
+            self._held = [held.slice(node.shift, size)] if node.shift < size else []
         leaves = structure.flatten(node.source.spec)
         columns = [
             [dataset_of(Elements(leaf, Chunk([column], window.size), "VariantDataset"))]
@@ -424,17 +352,33 @@ class _WindowStage(UnaryStage):
         ]
         return Chunk(columns, 1)
 
-    def _fill(self, span):
-        size = sum(c.size for c in self._held)
+    def _singly(self) -> list:
+        """What is held, an item for each element."""
+        return [
+            item
+            for x in self._held
+            for item in (
+                [x] if isinstance(x, Exception) else [x.slice(i, i + 1) for i in range(x.size)]
+            )
+        ]
+
+    def _fill(self, span) -> int:
+        """Reads the elements of a window; returns how many there are, up to all that are held."""
+        size = sum(getattr(x, "size", 1) for x in self._held)
         while not self._ended and size < span:
-            chunk = self.source.next(self._gap or span - size)
-            if chunk is None:
+            read: Chunk | Exception | None
+            try:
+                read = self.source.next(self._gap or span - size)
+            except Exception as e:
+                read = e
+            if read is None:
                 self._ended = True
             elif self._gap:
-                self._gap -= chunk.size
+                self._gap -= getattr(read, "size", 1)
             else:
-                self._held.append(chunk)
-                size += chunk.size
+                self._held.append(read)
+                size += getattr(read, "size", 1)
+        return size
 
 
 class GroupByWindow(Unary):
@@ -454,7 +398,7 @@ class GroupByWindow(Unary):
         self.spec = reduce.spec.element_spec
 
     def cardinality(self):
-        return UNKNOWN
+        return INFINITE if self.source.cardinality() == INFINITE else UNKNOWN
 
     def start(self, run):
         return _GroupByWindowStage(run, self)
@@ -512,7 +456,15 @@ class _GroupByWindowStage(UnaryStage):
         spec = self._node.source.spec
         chunk = chunk_of(rows, len(structure.flatten(spec)))
         window = dataset_of(Elements(spec, chunk, "VariantDataset"))
-        (dataset,) = self._node.reduce.call((torch.tensor(key), window))
+        try:
+            (dataset,) = self._node.reduce.call((torch.tensor(key), window))
+        except errors.OpError as e:
+            name = type(e).__name__.removesuffix("Error")
+            code = re.sub("(?<=[a-z])(?=[A-Z])", "_", name).upper()
+            raise errors.InternalError(
+                None, None, f"Got error code {code} and message: {{\n{e.message}\n}} \nfrom "
+                "running user-defined function.",
+            ) from e.__cause__  # fmt: skip
         return self._run.start(dataset._optimized())
 
     def close(self):

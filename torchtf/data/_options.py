@@ -129,6 +129,8 @@ class _Group:
                     continue
                 if isinstance(new, _Group):
                     new = have.merge(new)
+                elif isinstance(new, list):
+                    new = [*(have or ()), *new]
                 elif have not in (new, getattr(default, name)):
                     get_logger().warning(
                         "Changing the value of option %s from %r to %r.", name, have, new

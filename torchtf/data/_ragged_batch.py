@@ -80,18 +80,21 @@ class SparseBatch(Batch):
 
         rank = self.row_shape.rank
         sizes = []
-        for axis, wanted in enumerate(self.row_shape):
-            largest = max(x.shape[axis] for x in items)
-            if wanted is not None and largest > wanted:
-                raise errors.DataLossError(
-                    None, None, f"Attempted to batch an element of size {largest} into a row of "
-                    f"size {wanted}.",
+        for item in items:
+            if item.ndim != rank:
+                raise errors.InvalidArgumentError(
+                    None, None, f"Input element had shape ({_listed(item.shape)}) that is "
+                    f"incompatible with the row shape ({_listed(self.row_shape)}).",
                 )  # fmt: skip
-            sizes.append(largest if wanted is None else wanted)
-        if any(x.ndim != rank for x in items):
-            raise errors.InvalidArgumentError(
-                None, None, "Input element had shape that is incompatible with the row shape."
-            )
+            if any(
+                w is not None and s > w for s, w in zip(item.shape, self.row_shape, strict=True)
+            ):
+                raise errors.DataLossError(
+                    None, None, f"Input element had shape ({_listed(item.shape)}) that is larger "
+                    f"than the row shape ({_listed(self.row_shape)}).",
+                )  # fmt: skip
+        for axis, wanted in enumerate(self.row_shape):
+            sizes.append(max(x.shape[axis] for x in items) if wanted is None else wanted)
         indices, flat = [], []
         for i, item in enumerate(items):
             places = torch.cartesian_prod(*[torch.arange(s) for s in item.shape]).reshape(-1, rank)
@@ -104,3 +107,8 @@ class SparseBatch(Batch):
             values=Tensor(joined),
             dense_shape=Tensor(torch.tensor([len(items), *sizes], dtype=torch.int64)),
         )
+
+
+def _listed(shape) -> str:
+    """A shape as TensorFlow's kernels print it."""
+    return "[" + ",".join("?" if size is None else str(size) for size in shape) + "]"

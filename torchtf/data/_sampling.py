@@ -9,23 +9,27 @@ from torchtf.core import dtypes
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import is_tensor_type
+from torchtf.data._choosing import DirectedInterleave
 from torchtf.data._chunk import Chunk
 from torchtf.data._dataset import Dataset
 from torchtf.data._elementwise import with_elements
-from torchtf.data._nested import DirectedInterleave
 from torchtf.data._plan import INFINITE, UNKNOWN, Node, Stage, Unary, UnaryStage
 from torchtf.data._seeds import SeedGenerator, Words, dataset_seeds
 from torchtf.data._traced import Function
+from torchtf.random._distributions import categorical_by_seeds
 
 
 def sample(datasets, weights, seed, stop_on_empty, rerandomize):
     if not datasets:
         raise ValueError("Invalid `datasets`. `datasets` should not be empty.")
     datasets = list(datasets)
+    first = datasets[0]
     if isinstance(weights, Dataset):
         source = weights._node
     else:
         datasets, probabilities = _with_weight(datasets, weights)
+        if not datasets:
+            return first.take(0)
         if len(datasets) == 1:
             return datasets[0]
         source = Dataset.from_tensors(probabilities).repeat()._node
@@ -83,18 +87,13 @@ class _ChoicesStage(UnaryStage):
         self._words = Words(node.seeds.next())
 
     def next(self, n):
-        from torchtf.random import stateless_categorical
-
         chunk = self.source.next(n)
         if chunk is None:
             return None
-        seeds = self._words.take(2 * chunk.size).astype(np.int64).reshape(-1, 2)
-        chosen = []
-        for weights, seed in zip(chunk.columns[0], seeds, strict=True):
-            logits = torch.log(weights).unsqueeze(0)
-            drawn = stateless_categorical(logits, 1, seed=torch.from_numpy(seed))
-            chosen.append(int(drawn._data[0, 0]))
-        return Chunk([torch.tensor(chosen, dtype=torch.int64)], chunk.size)
+        seeds = self._words.take(2 * chunk.size).astype(np.uint64).reshape(-1, 2)
+        logits = torch.log(chunk.columns[0].reshape(chunk.size, -1)).numpy()
+        chosen = categorical_by_seeds(seeds, logits)
+        return Chunk([torch.from_numpy(chosen)], chunk.size)
 
 
 # -- rejection_resample

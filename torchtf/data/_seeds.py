@@ -86,3 +86,18 @@ def dataset_seeds(seed) -> tuple[int, int]:
             ) from None
     pair = get_seed(seed)
     return (0, 0) if pair[0] is None else pair
+
+
+def seeds_of(node) -> list:
+    """The seed generators of a plan, in a fixed order, each once."""
+    found: dict[int, object] = {}
+
+    def visit(n):
+        for i in n.inputs:
+            visit(i)
+        seeds = getattr(n, "seeds", None)
+        if seeds is not None:
+            found.setdefault(id(seeds), seeds)
+
+    visit(node)
+    return list(found.values())

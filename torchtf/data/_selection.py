@@ -7,7 +7,7 @@ import torch
 
 from torchtf.core import errors
 from torchtf.data import _structure as structure
-from torchtf.data._chunk import Arena
+from torchtf.data._chunk import Arena, concat
 from torchtf.data._plan import (
     INFINITE,
     UNKNOWN,
@@ -22,7 +22,7 @@ from torchtf.data._plan import (
     block_size,
     collect,
 )
-from torchtf.data._seeds import SeedGenerator, Words
+from torchtf.data._seeds import SeedGenerator, Words, seeds_of
 
 # a number of shards in whose place comes that of the workers (`_shards.with_hints_of`)
 SHARD_HINT = -1
@@ -191,8 +191,34 @@ class _RepeatStage(Stage):
         self._source = run.start(node.source) if self._left else None
         self.pure = self._source is None or self._source.pure
         self._empty = True
+        self._failed = Failed()
+        # the seeds of a round are drawn when it begins, which other iterators may notice
+        self._ahead = self.pure and not any(s.reshuffle for s in seeds_of(node.source))
 
     def next(self, n):
+        if not self._ahead:
+            return self._piece(n)
+        self._failed.check()
+        # rounds may be short: several make a chunk
+        pieces, size = [], 0
+        while size < n:
+            try:
+                piece = self._piece(n - size)
+            except Exception as e:
+                if not pieces:
+                    raise
+                self._failed.keep(e)
+                break
+            if piece is None:
+                break
+            pieces.append(piece)
+            size += piece.size
+            if 2 * size > n:  # joining costs more than another call
+                break
+        return concat(pieces) if pieces else None
+
+    def _piece(self, n):
+        """Up to n elements of one round, or None at the end of the last."""
         while self._source is not None:
             chunk = self._source.next(n)
             if chunk is not None:
@@ -204,7 +230,8 @@ class _RepeatStage(Stage):
             # an endless repetition of nothing ends
             if self._left and not (self._node.times < 0 and self._empty):
                 self._source = self._run.start(self._node.source)
-            self._empty = True
+            # TensorFlow makes one step of a shuffle and its repetition: that ends if all was empty
+            self._empty = self._empty or not isinstance(self._node.source, Shuffle)
         return None
 
     def close(self):

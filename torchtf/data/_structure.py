@@ -17,6 +17,7 @@ from torchtf.core.convert import convert_to_tensor
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec, type_spec_from_value
 from torchtf.core.tensor import Tensor, is_tensor_type, wrap
+from torchtf.sparse._tensor import SparseTensor, SparseTensorValue
 
 
 def _children(structure) -> list | None:
@@ -25,7 +26,7 @@ def _children(structure) -> list | None:
     kind = type(structure)
     if kind is tuple:
         return list(structure)
-    if kind is torch.Tensor or kind is Tensor:
+    if kind is torch.Tensor or kind is Tensor or kind is SparseTensorValue:
         return None
     found = nest.children(structure)
     return None if found is None else [child for _, child in found]
@@ -159,9 +160,25 @@ def normalize(element):
     def component(x):
         if x is None or is_composite(x) or is_tensor_type(x):
             return x
+        if type(x) is SparseTensorValue:
+            return SparseTensor.from_value(x)
+        if type(x) is list and x and _holds_datasets(x):
+            return _datasets(x)
         return convert_to_tensor(x)
 
     return map_structure(component, element)
+
+
+def _holds_datasets(x) -> bool:
+    while type(x) is list and x:
+        x = x[0]
+    return hasattr(x, "_type_spec") and hasattr(x, "element_spec") and hasattr(x, "cardinality")
+
+
+def _datasets(x):
+    from torchtf.data._dataset import Datasets
+
+    return Datasets(map(_datasets, x)) if type(x) is list else x
 
 
 def spec_of(value) -> TypeSpec:

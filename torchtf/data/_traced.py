@@ -14,6 +14,7 @@ import contextlib
 import copy
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,8 +82,7 @@ class Function:
         self._graphs: dict[tuple, _Graph] = {}
         self.workers = 1
         self._any_rank = any(structure.is_dense(s) and s.shape.rank is None for s in self._inputs)
-        first = self._first_graph()
-        self.spec = _without_shapes(first.spec) if self._any_rank else first.spec
+        first, self.spec = self._first_graph()
         self._python = first.opaque or debug_mode
         self.pure = first.pure and not self._python
         self.writes = first.writes
@@ -92,16 +92,27 @@ class Function:
         self._vectorizes = None if self.pure and not self._any_rank else False
         self.costs: dict[str, float] = {}
 
-    def _first_graph(self) -> _Graph:
+    def _first_graph(self) -> tuple[_Graph, Any]:
+        """A graph, and the structure of specs of what the function gives.
+
+        With arguments of unknown rank, a size is known that does not depend on the rank: it is the
+        same for two of them.
+        """
         if not self._any_rank:
-            return self._graph_for(self._inputs)
+            first = self._graph_for(self._inputs)
+            return first, first.spec
+        found: list[_Graph] = []
         failure = None
         for rank in _RANKS:
             try:
-                return self._graph_for([_with_rank(s, rank) for s in self._inputs])
+                found.append(self._graph_for([_with_rank(s, rank) for s in self._inputs]))
             except Exception as e:
                 failure = failure or e
-        raise failure
+            if len(found) == 2:
+                return found[0], structure.map_structure(_in_common, *[g.spec for g in found])
+        if not found:
+            raise failure
+        return found[0], _without_shapes(found[0].spec)
 
     def _graph_for(self, specs: Sequence) -> _Graph:
         key = tuple(s.shape.rank if structure.is_dense(s) else None for s in specs)
@@ -171,19 +182,29 @@ class Function:
 
     def _located(self, error: Exception) -> Exception:
         """What a run raised as TensorFlow's error, which names the operation."""
+        if isinstance(error, StopIteration):  # of a Python function that is called as it is
+            error = errors.OutOfRangeError(None, None, f"StopIteration: {error}")
         kind = failures.kind_of(error)
         if kind is None:
             return error
         found = failures.operation_and_message(error)
         if found is not None:
             _, name, text = found
+            text = f"{text}\n\t [[{{{{node {name}}}}}]]"
         else:  # an eager call
             text = "Integer division by zero" if str(error) == "ZeroDivisionError" else str(error)
             called = re.search(r"\[Op:(\w+)\]", text)
-            if called is None:
+            if called is not None:
+                node = default_name(called[1])
+                text = f"{failures.kernel_text(text)}\n\t [[{{{{node {node}}}}}]]"
+            elif kind is not errors.OutOfRangeError:
                 return error if isinstance(error, errors.OpError) else kind(None, None, text)
-            text, name = failures.kernel_text(text), default_name(called[1])
-        located = kind(None, None, f"{text}\n\t [[{{{{node {name}}}}}]]")
+        if kind is errors.OutOfRangeError and self._transformation != "reduce()":
+            # as it is, it would end the iteration
+            kept = self._transformation in ("Dataset.map()", "Dataset.scan()")
+            kind = errors.InvalidArgumentError if kept else errors.InternalError
+            text = f"Function invocation produced OutOfRangeError: {text}"
+        located = kind(None, None, text)
         located.user_function = self
         return located
 
@@ -461,6 +482,13 @@ def _with_rank(spec, rank: int):
     if not structure.is_dense(spec) or spec.shape.rank is not None:
         return spec
     return TensorSpec([None] * rank, spec.dtype)
+
+
+def _in_common(a, b):
+    """The spec that says what two specs of a component agree on."""
+    if not structure.is_dense(a):
+        return a
+    return TensorSpec(a.shape.most_specific_compatible_shape(b.shape), a.dtype)
 
 
 def _without_shapes(spec):

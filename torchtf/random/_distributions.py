@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from torchtf.core import errors
-from torchtf.random._philox import Stream
+from torchtf.random._philox import Stream, first_blocks
 
 # Blocks set aside for each value of a distribution that rejects draws
 RESERVED = 256
@@ -327,15 +327,31 @@ def _binomial_by_rejection(draws, active, count, p, result):
 
 def categorical(stream: Stream, logits: np.ndarray, samples: int) -> np.ndarray:
     """Class numbers, [batch, samples], by inverting the cumulated probabilities of each row."""
-    logits = logits.astype(np.float64)
-    finite = np.isfinite(logits)
-    top = np.max(np.where(finite, logits, -np.inf), 1, keepdims=True, initial=-np.inf)
-    weights = np.where(finite, np.exp(np.where(finite, logits - top, 0)), 0)
-    cumulated = np.cumsum(weights, 1)
+    cumulated = _cumulated(logits)
     points = uniform(stream, len(logits) * samples, "float64").reshape(len(logits), samples)
     points = points * cumulated[:, -1:]
     rows = [np.searchsorted(c, p, "right") for c, p in zip(cumulated, points, strict=True)]
     return np.stack(rows) if rows else np.zeros((0, samples), np.int64)
+
+
+def categorical_by_seeds(seeds: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """A class number for each row of logits, drawn with a pair of seeds of its own.
+
+    Args:
+        seeds: uint64 [n, 2].
+        logits: [n, classes].
+    """
+    cumulated = _cumulated(logits)
+    points = _unit_float64(first_blocks(seeds))[:, :1] * cumulated[:, -1:]
+    return np.sum(cumulated <= points, 1, dtype=np.int64)
+
+
+def _cumulated(logits: np.ndarray) -> np.ndarray:
+    """The cumulated probabilities of each row, without a common factor."""
+    logits = logits.astype(np.float64)
+    finite = np.isfinite(logits)
+    top = np.max(np.where(finite, logits, -np.inf), 1, keepdims=True, initial=-np.inf)
+    return np.cumsum(np.where(finite, np.exp(np.where(finite, logits - top, 0)), 0), 1)
 
 
 def permutation(stream: Stream, size: int) -> np.ndarray:

@@ -19,7 +19,7 @@ _ROUNDS = 10
 _SHIFT, _LOW = np.uint64(32), np.uint64(_MASK)
 _FACTORS = np.array([0xD2511F53, 0xCD9E8D57], np.uint64)[:, None]
 _FACTORS_BY_ROUND = (_FACTORS, _FACTORS[::-1])
-_WEYL = (0x9E3779B9, 0xBB67AE85)
+_WEYL = np.array([0x9E3779B9, 0xBB67AE85], np.uint64)
 
 
 class Stream(NamedTuple):
@@ -38,39 +38,46 @@ class Stream(NamedTuple):
         """The blocks with the given numbers, a `range` or an integer array, as uint32 [n, 4]."""
         count = len(index)
         words = np.empty((count, 4), np.uint32)
-        keys = self._round_keys()
+        keys = _round_keys(np.array([self.key & _MASK64], np.uint64))
         for start in range(0, count, _RUN):
             part = index[start : start + _RUN]
             if isinstance(part, range):
                 part = np.arange(part.start, part.stop, part.step, dtype=np.uint64)
-            self._fill(words[start : start + _RUN], part.astype(np.uint64, copy=False), keys)
+            part = part.astype(np.uint64, copy=False)
+            low = part + np.uint64(self.low & _MASK64)
+            high = (low < part) + np.uint64(self.high & _MASK64)
+            _mix(low, high, keys, words[start : start + _RUN])
         return words
 
-    def _round_keys(self):
-        """The keys of the rounds; the lanes change places from round to round, so do the keys."""
-        first, second = self.key & _MASK, (self.key >> 32) & _MASK
-        keys = np.empty((_ROUNDS, 2, 1), np.uint64)
-        for i in range(_ROUNDS):
-            keys[i, :, 0] = (second, first) if i % 2 == 0 else (first, second)
-            first, second = (first + _WEYL[0]) & _MASK, (second + _WEYL[1]) & _MASK
-        return keys
 
-    def _fill(self, words, index, keys):
-        low = index + np.uint64(self.low & _MASK64)
-        high = (low < index) + np.uint64(self.high & _MASK64)
-        # words 0 and 2 of the counters, which are multiplied, and 3 and 1, which are mixed in
-        x = np.stack([low & _LOW, high & _LOW])
-        z = np.stack([high >> _SHIFT, low >> _SHIFT])
-        product = np.empty_like(x)
-        for i in range(_ROUNDS):
-            np.multiply(x, _FACTORS_BY_ROUND[i % 2], out=product)
-            np.right_shift(product, _SHIFT, out=x)
-            x ^= z
-            x ^= keys[i]
-            x &= _LOW
-            z, product = product[::-1], z
-        words[:, 0], words[:, 2] = x
-        words[:, 3], words[:, 1] = z
+def _round_keys(keys: np.ndarray) -> np.ndarray:
+    """The keys of the rounds, [rounds, 2, n], for n keys of 64 bits.
+
+    The lanes change places from round to round, so do the keys.
+    """
+    first, second = keys & _LOW, keys >> _SHIFT
+    rounds = np.empty((_ROUNDS, 2, len(keys)), np.uint64)
+    for i in range(_ROUNDS):
+        rounds[i] = (second, first) if i % 2 == 0 else (first, second)
+        first, second = (first + _WEYL[0]) & _LOW, (second + _WEYL[1]) & _LOW
+    return rounds
+
+
+def _mix(low: np.ndarray, high: np.ndarray, keys: np.ndarray, words: np.ndarray) -> None:
+    """Writes the blocks of n counters into `words`, [n, 4], under one key or n of them."""
+    # words 0 and 2 of the counters, which are multiplied, and 3 and 1, which are mixed in
+    x = np.stack([low & _LOW, high & _LOW])
+    z = np.stack([high >> _SHIFT, low >> _SHIFT])
+    product = np.empty_like(x)
+    for i in range(_ROUNDS):
+        np.multiply(x, _FACTORS_BY_ROUND[i % 2], out=product)
+        np.right_shift(product, _SHIFT, out=x)
+        x ^= z
+        x ^= keys[i]
+        x &= _LOW
+        z, product = product[::-1], z
+    words[:, 0], words[:, 2] = x
+    words[:, 3], words[:, 1] = z
 
 
 # the fixed key under which a pair of seeds is mixed
@@ -81,6 +88,16 @@ def from_seeds(first: int, second: int) -> Stream:
     """The stream of a stateless op's `seed=[first, second]`: both mix into key and counter."""
     mixed = [int(w) for w in Stream(_SCRAMBLE_KEY, first, second).blocks(range(1))[0]]
     return Stream(mixed[0] | mixed[1] << 32, 0, mixed[2] | mixed[3] << 32)
+
+
+def first_blocks(seeds: np.ndarray) -> np.ndarray:
+    """The first block, [n, 4], of the stream of each of n pairs of seeds, uint64 [n, 2]."""
+    words = np.empty((len(seeds), 4), np.uint32)
+    _mix(seeds[:, 0], seeds[:, 1], _round_keys(np.array([_SCRAMBLE_KEY], np.uint64)), words)
+    mixed = words.astype(np.uint64)
+    keys, high = mixed[:, 0] | mixed[:, 1] << _SHIFT, mixed[:, 2] | mixed[:, 3] << _SHIFT
+    _mix(np.zeros_like(high), high, _round_keys(keys), words)
+    return words
 
 
 def from_op_seeds(first: int, second: int) -> Stream:

@@ -47,17 +47,28 @@ def set_seed(seed) -> None:
     on many elements at once, they come from torch's generator, which is seeded here, too.
 
     Args:
-        seed: an integer.
+        seed: an integer, or None for no global seed.
     """
+    if seed is None:
+        _forget_seed()
+        return
     if isinstance(seed, torch.Tensor) or not hasattr(seed, "__hash__"):
         seed = int(seed)
-    state.seed = int(seed)
-    state.op_seeds = random.Random(seed)
+    _start_again(int(seed), random.Random(seed))
+    torch.manual_seed(int(seed))
+
+
+def _forget_seed() -> None:
+    _start_again(None, None)
+    torch.seed()
+
+
+def _start_again(seed: int | None, op_seeds: random.Random | None) -> None:
+    state.seed, state.op_seeds = seed, op_seeds
     state.seedings += 1
     state.used.clear()
     for position in _positions:
         position.rewind()
-    torch.manual_seed(int(seed))
 
 
 def seeding() -> tuple:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import torch
 
 from torchtf.core import dtypes
@@ -9,6 +11,14 @@ from torchtf.core.convert import convert_to_tensor, register_conversion
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec, TypeSpec
 from torchtf.core.tensor import Tensor, is_fake, is_tensor_type
+
+
+class SparseTensorValue(NamedTuple):
+    """The three parts of a sparse tensor, as arrays (source: `tf.compat.v1.SparseTensorValue`)."""
+
+    indices: Any
+    values: Any
+    dense_shape: Any
 
 
 class SparseTensor:

@@ -13,6 +13,7 @@ import torch as _torch
 import torchtf as tf
 from torchtf.core.op import op as _op
 from torchtf.python.util.deprecation import deprecated_argument_lookup as _one_of
+from torchtf.sparse._tensor import SparseTensorValue
 
 
 def where(condition, x=None, y=None, name=None):
@@ -120,11 +121,6 @@ def convert_to_tensor_or_sparse_tensor(value, dtype=None, name=None):
             raise RuntimeError(f"Sparse dtype mismatch. Requested: {dtype.name},  Actual: {value.dtype.name}")  # fmt: skip  # noqa: E501
         return value
     return tf.convert_to_tensor(value, dtype, name=name)
-
-
-SparseTensorValue = _collections.namedtuple(
-    "SparseTensorValue", ["indices", "values", "dense_shape"]
-)
 
 
 def shape(input, name=None, out_type=None):

@@ -13,6 +13,7 @@ from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import Tensor
 from torchtf.data import _structure as structure
 from torchtf.data import _traced
+from torchtf.data._access import element_at
 from torchtf.data._chunk import chunk_of
 from torchtf.data._csv import CsvDataset, make_csv_dataset
 from torchtf.data._dataset import (
@@ -345,22 +346,12 @@ def at(dataset: Dataset, index):
     """The element at a position.
 
     Raises:
-        UnimplementedError: if the dataset gives no access at random.
         OutOfRangeError: if there is no such element.
+        FailedPreconditionError: if the dataset is endless.
+        UnimplementedError: if the dataset gives no access at random.
     """
-    position = integer(index, "index")
-    stage = Run(dataset._options).start(dataset._optimized())
-    try:
-        if stage.count is None:
-            raise errors.UnimplementedError(
-                None, None, f"Random access is not implemented for {dataset!r}; cache it first."
-            )
-        if not 0 <= position < stage.count:
-            raise errors.OutOfRangeError(None, None, f"Index {position} out of range")
-        chunk = stage.reordered(Affine(position, 1)).next(1)
-        return next(iter(elements(chunk, structure.packer(dataset.element_spec))))
-    finally:
-        stage.close()
+    chunk = element_at(dataset, integer(index, "index"))
+    return next(iter(elements(chunk, structure.packer(dataset.element_spec))))
 
 
 def get_next_as_optional(iterator: Iterator) -> Optional:
