@@ -13,6 +13,7 @@ from torchtf.core.derivative import differentiable
 from torchtf.core.op import op
 from torchtf.core.tensor import is_fake, wrap
 from torchtf.math._elementary import _xlogy
+from torchtf.math._incomplete_gamma import igamma_by_a
 
 # -- gamma and beta
 
@@ -59,25 +60,27 @@ def polygamma(a: Double, x: Double):
     return _polygamma(a, x)
 
 
-def _gamma_density(a, x):
+def gamma_density(a, x):
     """The derivative of igamma(a, x) by x."""
     return torch.exp(-x + _xlogy(a - 1, x) - torch.lgamma(a))
 
 
-def _igamma_by_a(a, x):
-    raise NotImplementedError(
-        "igamma: the gradient with respect to `a` is not supported; use tf.stop_gradient(a)"
-    )
-
-
-_igamma = differentiable(torch.special.gammainc, _igamma_by_a, _gamma_density)
-_igammac = differentiable(torch.special.gammaincc, _igamma_by_a, lambda a, x: -_gamma_density(a, x))
+_igamma = differentiable(torch.special.gammainc, igamma_by_a, gamma_density)
+_igammac = differentiable(
+    torch.special.gammaincc, lambda a, x: -igamma_by_a(a, x), lambda a, x: -gamma_density(a, x)
+)
 
 
 @op("Igamma")
 def igamma(a: Float, x: Float):
     """The lower regularized incomplete gamma function P(a, x) (source: `tf.math.igamma`)."""
     return _igamma(a, x)
+
+
+@op("IgammaGradA")
+def igamma_grad_a(a: Double, x: Double):
+    """The derivative of `igamma` by `a` (source: `tf.raw_ops.IgammaGradA`)."""
+    return igamma_by_a(a, x)
 
 
 @op("Igammac")

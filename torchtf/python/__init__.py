@@ -40,6 +40,8 @@ def names_of(place: str):
     """
     names = _places().get(place, {})
     other = _stand_in(place)
+    # `ops.array_ops` and its like import all of `gen_array_ops`
+    generated = _generated(place.replace("ops.", "ops.gen_", 1))
 
     def get(name: str):
         if name in names:
@@ -51,6 +53,8 @@ def names_of(place: str):
                 return getattr(_module(other), name)
             return importlib.import_module(f"{__name__}.{place}.{name}")
         except (ModuleNotFoundError, AttributeError):
+            if generated and raw_ops.is_supported(generated, name):
+                return raw_ops.positional(generated)(name)
             raise AttributeError(
                 f"tensorflow.python.{place} has no {name!r} in torchtf: it is private to "
                 "TensorFlow; use a public name of tf.*"

@@ -150,6 +150,11 @@ def positional(place: str):
     return get
 
 
+def is_supported(place: str, name: str) -> bool:
+    """Whether a generated module has a function of this name that works."""
+    return any(snake_case(op) == name and _find(op) is not None for op in _ops()[place])
+
+
 @functools.cache
 def supported() -> tuple[str, ...]:
     """The names of the ops that are here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torchtf as tf
 from torchtf.core import errors
+from torchtf.math._gamma import igamma_grad_a
 
 # The arguments grad_a, grad_b, grad_x and grad_y tell a compiler that an argument is a gradient;
 # kernels do not look at them, in TensorFlow neither.
@@ -57,6 +58,10 @@ def BatchMatMulV2(x, y, adj_x=False, adj_y=False, grad_x=False, grad_y=False, na
 
 def BatchMatMulV3(x, y, Tout, adj_x=False, adj_y=False, grad_x=False, grad_y=False, name=None):
     return tf.matmul(x, y, adjoint_a=adj_x, adjoint_b=adj_y, output_type=Tout, name=name)
+
+
+def IgammaGradA(a, x, name=None):
+    return igamma_grad_a(a, x, name=name)
 
 
 def MatMul(a, b, transpose_a=False, transpose_b=False, grad_a=False, grad_b=False, name=None):
