@@ -268,28 +268,6 @@ def attributes_of_functions(tf):
         return found, str(e)
 
 
-@program
-def composites_relax(tf):
-    shapes = []
-
-    @tf.function(reduce_retracing=True)
-    def f(x, y=None):
-        shapes.append([t.shape.as_list() for t in (x, y) if t is not None])
-        return x.values if isinstance(x, tf.IndexedSlices) else x * 2
-
-    found = []
-    for k in range(2, 5):
-        found += [
-            f(tf.ragged.constant([[1, 2], [3]] * k)),
-            f(tf.ragged.constant([[[1.0, 2.0] * k], [[3.0] * (2 * k)]] * k, ragged_rank=1)),
-            f(tf.sparse.from_dense(tf.eye(k))),
-            f(tf.ones([k, 2]), tf.ragged.constant([[1, 2], [3]] * k)),
-            f(tf.ones([k, 2]), tf.ones([3, k])),
-            f(tf.IndexedSlices(tf.ones([k, 2]), tf.range(k), tf.constant([10, 2]))),
-        ]
-    return found, shapes, f.experimental_get_tracing_count()
-
-
 test_programs = compare(globals())
 
 

@@ -264,7 +264,7 @@ def squeeze(input: T, axis=None):
 
 
 @op("Transpose")
-def _transpose(a: T, perm):
+def _transpose(a: T, perm: list):
     needs_numbers(perm)
     if perm is None:
         return a.permute(tuple(reversed(range(a.dim()))))

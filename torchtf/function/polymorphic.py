@@ -434,8 +434,7 @@ class Function:
                 self._cache[key] = concrete
                 self._concrete.append(concrete)
                 if self._reduce_retracing:
-                    same = self._relaxable.setdefault(_shapes_out(key), [])
-                    same.append((self._specs_of(wanted), concrete))
+                    self._relaxable.setdefault(_shapes_out(key), []).append(concrete)
             return concrete
 
     def _traced_by_sizes(self, wanted, args, error: Exception) -> BySizes | None:
@@ -482,33 +481,19 @@ class Function:
         Returns:
             The arguments and, if there is one, the graph that fits them.
         """
-        leaves = self._specs_of(args)
+        leaves: list[TensorSpec] = []
+        signature.map_arguments(
+            lambda t, *place: leaves.append(signature.spec_of(t, None)) or t, self._signature, args
+        )
         general = leaves
-        for known, concrete in self._relaxable.get(_shapes_out(key), ()):
+        for concrete in self._relaxable.get(_shapes_out(key), ()):
+            known = concrete._input_specs
             joined = [_joined(k, s) for k, s in zip(known, leaves, strict=True)]
-            if None in joined:
-                continue
-            if joined == known:
+            if all(k.shape._dims == g.shape._dims for k, g in zip(known, joined, strict=True)):
                 return args, concrete
             general = [_joined(k, s) for k, s in zip(known, general, strict=True)]
         supply = iter(general)
-
-        def take(*_):
-            return next(supply)
-
-        return signature.map_arguments(take, self._signature, args, take), None
-
-    def _specs_of(self, args) -> list[TypeSpec]:
-        """The spec of each tensor in arguments, and of each value made of several tensors."""
-        found: list[TypeSpec] = []
-
-        def of_tensor(leaf, path, parameter):
-            spec = signature.spec_of(leaf, None)
-            found.append(TensorSpec(spec.shape, spec.dtype))
-            return leaf
-
-        signature.map_arguments(of_tensor, self._signature, args, found.append)
-        return found
+        return signature.map_arguments(lambda *leaf: next(supply), self._signature, args), None
 
     def _trace(self, args, examples) -> ConcreteFunction | None:
         """Traces for canonical arguments in which tensors or specs stand for tensors.
@@ -780,9 +765,9 @@ def _encode_specs(value):
     return signature.encode(value, [])
 
 
-def _joined(a: TypeSpec, b: TypeSpec) -> TypeSpec | None:
-    """The least general spec that both fit; None if there is none."""
-    return a.most_specific_common_supertype([b])
+def _joined(a: TensorSpec, b: TensorSpec) -> TensorSpec:
+    """The least general spec that both fit."""
+    return TensorSpec(a.shape.most_specific_compatible_shape(b.shape), b.dtype, b.name)
 
 
 def _shapes_out(key):
@@ -791,7 +776,7 @@ def _shapes_out(key):
         if len(key) == 2 and isinstance(key[0], (torch.dtype, np.dtype)):
             return key[0]
         return tuple(_shapes_out(k) for k in key)
-    return type(key) if nest.is_composite_spec(key) else key
+    return key
 
 
 def by_sizes(make_function, name, sig, args, jit_compile) -> BySizes | None:

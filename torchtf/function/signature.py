@@ -118,12 +118,11 @@ def is_leaf(value) -> bool:
     )
 
 
-def map_leaves(function, value, path: str = "", whole=None):
+def map_leaves(function, value, path: str = ""):
     """Replaces the tensors (and specs) in an argument by `function(tensor, path)`.
 
     `path` names the place: the parameter's name, then the keys and positions below it. A value made
-    of several tensors counts as its spec: what becomes of that are the components, or with a
-    function `whole` what that makes of the spec.
+    of several tensors counts as its spec: what becomes of that are the components.
     """
     if is_leaf(value):
         return function(value, path)
@@ -131,28 +130,25 @@ def map_leaves(function, value, path: str = "", whole=None):
         return value.__tf_tracing_type__(None).placeholder_value(None)
     spec = value if isinstance(value, TypeSpec) else getattr(value, "_type_spec", None)
     if nest.is_composite_spec(spec):
-        if whole is not None:
-            return whole(spec)
         value = spec
     children = nest.children(value, expand_composites=True)
     if children is None or isinstance(value, TensorShape):
         return value
     keys = value._fields if nest.is_namedtuple(value) else [k for k, _ in children]
     mapped = [
-        map_leaves(function, v, f"{path}_{k}", whole)
-        for k, (_, v) in zip(keys, children, strict=True)
+        map_leaves(function, v, f"{path}_{k}") for k, (_, v) in zip(keys, children, strict=True)
     ]
     return nest.rebuild(value, mapped)
 
 
-def map_arguments(function, sig: inspect.Signature, args: Sequence, whole=None) -> tuple:
+def map_arguments(function, sig: inspect.Signature, args: Sequence) -> tuple:
     """`map_leaves` on canonical arguments: `function(tensor, path, parameter)`.
 
     Each of the arguments that ``*args`` and ``**kwargs`` stand for counts as a parameter.
     """
 
     def mapped(value, name):
-        return map_leaves(lambda leaf, path: function(leaf, path, name), value, name, whole)
+        return map_leaves(lambda leaf, path: function(leaf, path, name), value, name)
 
     made: list = []
     for p, value in zip(sig.parameters.values(), args, strict=False):
