@@ -12,6 +12,7 @@ import datetime
 import os
 import random
 import sys
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -159,6 +160,8 @@ def _group_name() -> str:
 
 _group: Group | None = None
 
+_SECONDS_TO_FREE = 0.2
+
 
 def launched() -> bool:
     """Whether a launcher (torchrun or ours) started this process as one of several."""
@@ -208,12 +211,15 @@ def join(
 
 @atexit.register
 def _leave() -> None:
-    """Ends the threads of the group before the interpreter: one that frees a tensor later aborts.
+    """Leaves the group before the interpreter ends: a thread that frees a tensor later aborts.
 
-    After an error it may be in the middle of a collective, which would never end.
+    The threads outlive the group where something of torch's still holds it, so they are given time
+    to free what the last collectives left. After an error the group may be in the middle of a
+    collective, which would never end.
     """
     if _group is not None and dist.is_initialized() and not hasattr(sys, "last_value"):
         dist.destroy_process_group()
+        time.sleep(_SECONDS_TO_FREE)
 
 
 def _meeting_place(timeout: datetime.timedelta) -> dict:
