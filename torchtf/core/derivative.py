@@ -81,3 +81,12 @@ def differentiable(function, *derivatives):
         ]
 
     return with_gradient(function, gradient)
+
+
+def not_registered(op: str):
+    """The derivative of an op of which TensorFlow has no gradient: asking for it is an error."""
+
+    def derivative(*inputs):
+        raise LookupError(f"gradient registry has no entry for: {op}")
+
+    return derivative

@@ -26,7 +26,6 @@ def element_at(dataset, position: int) -> Chunk:
         UnimplementedError: if the dataset gives no access at random.
     """
     node, run = dataset._node, Run(dataset._options)
-    width = len(structure.flatten(node.spec))
     count = node.cardinality()
     if count == INFINITE:
         kind = errors.FailedPreconditionError
@@ -43,7 +42,9 @@ def element_at(dataset, position: int) -> Chunk:
             kind = errors.UnimplementedError
             text = f"Random access is not implemented for dataset {_name(e.args[0])}"
     raise kind(
-        None, None, errors.kernel_message("GetElementAtIndex", text, "", f"_output_types_{width}")
+        None,
+        None,
+        errors.kernel_message("GetElementAtIndex", text, "", f"_output_types_{_width(node)}"),
     )
 
 

@@ -144,7 +144,7 @@ class _BatchStage(UnaryStage):
     def _gathered(self) -> tuple[list[Chunk], Exception | None]:
         """The elements of the next batch, or the error in their place."""
         size = self._node.size
-        chunks, count, error = collect(self.source, size)
+        chunks, count, error = collect(self.source.next, size)
         if error is None and (not count or (count < size and self._node.drop_remainder)):
             raise StopIteration
         return ([] if error is not None else chunks), error
@@ -463,7 +463,7 @@ class _RebatchStage(UnaryStage):
         if not size:
             leaves = structure.flatten(self._node.spec)
             return Chunk([column_of([structure.empty(s)]) for s in leaves], 1)
-        chunks, count, error = collect(self.source, size)
+        chunks, count, error = collect(self.source.next, size)
         if error is not None:
             raise error
         if not count or (count < size and self._node.drop_remainder):

@@ -29,6 +29,7 @@ from torchtf.data._plan import (
     Unary,
     UnaryStage,
     block_size,
+    collect,
 )
 from torchtf.data._sources import Elements
 from torchtf.data._traced import Function
@@ -119,21 +120,11 @@ class _InterleaveStage(UnaryStage):
 
     def next(self, n):
         self._failed.check()
-        pieces, size = [], 0
-        while size < n:
-            try:
-                piece = self._piece(n - size)
-            except Exception as e:
-                if not pieces:
-                    raise
-                self._failed.keep(e)
-                break
-            if piece is None:
-                break
-            pieces.append(piece)
-            size += piece.size
-            if self._node.cycle == 1:
-                break
+        pieces, _, error = collect(self._piece, n, lambda size: self._node.cycle == 1)
+        if error is not None:
+            if not pieces:
+                raise error
+            self._failed.keep(error)
         return concat(pieces) if pieces else None
 
     def _piece(self, n) -> Chunk | None:

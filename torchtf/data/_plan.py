@@ -19,7 +19,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -185,19 +185,29 @@ class Failed:
             raise error
 
 
-def collect(stage: Stage, n: int) -> tuple[list[Chunk], int, Exception | None]:
-    """Up to n elements: fewer at the end, or before an error, which comes third."""
+def collect(
+    read: Callable[[int], Chunk | None], n: int, suffices: Callable[[int], bool] | None = None
+) -> tuple[list[Chunk], int, Exception | None]:
+    """Up to n elements: fewer at the end, or before an error, which comes third.
+
+    Args:
+        read: gives up to so many elements, or None at the end, as `Stage.next` does.
+        n: how many elements are wanted.
+        suffices: tells whether so many are enough; else all n are read.
+    """
     chunks: list[Chunk] = []
     size = 0
     while size < n:
         try:
-            chunk = stage.next(n - size)
+            chunk = read(n - size)
         except Exception as e:
             return chunks, size, e
         if chunk is None:
             break
         chunks.append(chunk)
         size += chunk.size
+        if suffices is not None and suffices(size):
+            break
     return chunks, size, None
 
 

@@ -199,22 +199,12 @@ class _RepeatStage(Stage):
         if not self._ahead:
             return self._piece(n)
         self._failed.check()
-        # rounds may be short: several make a chunk
-        pieces, size = [], 0
-        while size < n:
-            try:
-                piece = self._piece(n - size)
-            except Exception as e:
-                if not pieces:
-                    raise
-                self._failed.keep(e)
-                break
-            if piece is None:
-                break
-            pieces.append(piece)
-            size += piece.size
-            if 2 * size > n:  # joining costs more than another call
-                break
+        # rounds may be short: several make a chunk, until joining costs more than another call
+        pieces, _, error = collect(self._piece, n, lambda size: 2 * size > n)
+        if error is not None:
+            if not pieces:
+                raise error
+            self._failed.keep(error)
         return concat(pieces) if pieces else None
 
     def _piece(self, n):
@@ -441,7 +431,7 @@ class _ShuffleStage(UnaryStage):
     def _exchange(self, n):
         """Draws n elements while others come in."""
         room = self._buffer.room
-        chunks, size, error = collect(self.source, n - 1 + room)
+        chunks, size, error = collect(self.source.next, n - 1 + room)
         rows = [row for chunk in chunks for row in self._arena.put(chunk)]
         self._buffer.add(rows[:room])
         if error is not None:

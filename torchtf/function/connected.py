@@ -7,6 +7,7 @@ has no history of gets one, whose gradients are zeros.
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Sequence
 
@@ -59,13 +60,11 @@ def linked(operands: Sequence, curved: Sequence[set[int]], taken: int) -> list:
     """
     others = set().union(*curved) - curved[taken]
     sources = [operands[k] for k in sorted(set().union(*curved))]
-    sources = [x for x in sources if _is_differentiable(x) and x.requires_grad]
+    sources = [x for x in sources if _is_recorded(x)]
     if not others or not sources:
         return list(operands)
     return [
-        _LinkedGradient.apply(x, *sources)
-        if k in others and _is_differentiable(x) and x.requires_grad
-        else x
+        _LinkedGradient.apply(x, *sources) if k in others and _is_recorded(x) else x
         for k, x in enumerate(operands)
     ]
 
@@ -82,29 +81,36 @@ def connected(results: Sequence, operands: Sequence, reach: Sequence[set[int]]) 
     for i, (result, inputs) in enumerate(zip(results, reach, strict=True)):
         if _is_differentiable(result) and not result.requires_grad:
             given = [operands[k] for k in sorted(inputs)]
-            sources = [x for x in given if _is_differentiable(x) and x.requires_grad]
+            sources = [x for x in given if _is_recorded(x)]
             if sources:
                 made[i] = _Zeros.apply(result, *sources)
     return made
+
+
+def _is_recorded(value) -> bool:
+    return isinstance(value, torch.Tensor) and value.requires_grad
 
 
 def _is_differentiable(value) -> bool:
     return isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())
 
 
-def reached(module: torch.fx.GraphModule) -> list[set[int]]:
-    """For each result of a graph, the places of the inputs that gradients flow to from it."""
+def _sources(module: torch.fx.GraphModule) -> dict[torch.fx.Node, set[int]]:
+    """For each value of a graph, the places of the inputs that gradients flow to from it."""
     found: dict[torch.fx.Node, set[int]] = {}
-    count = 0
+    places = itertools.count()
     for node in module.graph.nodes:
         if node.op == "placeholder":
-            found[node] = {count}
-            count += 1
-        elif node.op == "output":
-            return [found.get(r, set()) for r in node.args[0]]
-        elif _passes(node):
+            found[node] = {next(places)}
+        elif node.op != "output" and _passes(node):
             found[node] = set().union(*[found.get(n, ()) for n in node.all_input_nodes])
-    return []
+    return found
+
+
+def reached(module: torch.fx.GraphModule) -> list[set[int]]:
+    """For each result of a graph, the places of the inputs that gradients flow to from it."""
+    found = _sources(module)
+    return [found.get(r, set()) for r in module.graph.output_node().args[0]]
 
 
 _aten = torch.ops.aten
@@ -127,18 +133,12 @@ def curved_in(module: torch.fx.GraphModule) -> set[int]:
 
     An input counts that an op which is not linear takes, or which is a factor of another one.
     """
-    found: dict[torch.fx.Node, set[int]] = {}
+    found = _sources(module)
     curved: set[int] = set()
-    count = 0
-    for node in module.graph.nodes:
-        if node.op == "placeholder":
-            found[node] = {count}
-            count += 1
-        elif node.op != "output" and _passes(node):
-            inputs = [found.get(n, set()) for n in node.all_input_nodes]
-            found[node] = set().union(*inputs)
+    for node, sources in found.items():
+        if node.op != "placeholder":
+            given = [n for n in node.all_input_nodes if found.get(n)]
             kind = getattr(node.target, "overloadpacket", node.target)
-            given = [s for s in inputs if s]
             squared = kind in _PRODUCTS and node.args[0] is node.args[1]
             factors = kind in _PRODUCTS and (len(given) > 1 or squared)
             quotient = kind is _aten.div and not (
@@ -146,7 +146,7 @@ def curved_in(module: torch.fx.GraphModule) -> set[int]:
             )
             plain = kind in _LINEAR or kind is operator.getitem or quotient
             if factors or not (plain or kind in _PRODUCTS):
-                curved |= found[node]
+                curved |= sources
     return curved
 
 

@@ -36,7 +36,7 @@ class HostCall(staged.Call):
         # where the slots are, if none lies within a list: each run fills them
         self._places = None
         if not any(isinstance(x, list) for x in template):
-            self._places = [(i, x.strings) for i, x in enumerate(template) if isinstance(x, Slot)]
+            self._places = [(i, x) for i, x in enumerate(template) if isinstance(x, Slot)]
 
     @property
     def slots(self) -> list[Slot]:
@@ -45,6 +45,11 @@ class HostCall(staged.Call):
 
     def filled(self, values: Iterable, read: Callable = lambda slot, value: value) -> list:
         """The arguments of the op with ``read(slot, value)`` in the place of each slot."""
+        if self._places is not None:
+            arguments = self.template.copy()
+            for (i, slot), value in zip(self._places, values, strict=True):
+                arguments[i] = read(slot, value)
+            return arguments
         supply = iter(values)
 
         def fill(item):
@@ -61,13 +66,7 @@ class HostCall(staged.Call):
         return [under_way.fake_like(sizes, dtype, torch.device("cpu")) for sizes, dtype in specs]
 
     def run(self, *values):
-        if self._places is None:
-            arguments = self.filled(values, Slot.read)
-        else:
-            arguments = self.template.copy()
-            for (i, strings), value in zip(self._places, values, strict=True):
-                arguments[i] = arena.decode(value) if strings else to_numpy(value)
-        result = self.host.run(arguments)
+        result = self.host.run(self.filled(values, Slot.read))
         if result is None:
             return []
         results = result if isinstance(result, (list, tuple)) else (result,)

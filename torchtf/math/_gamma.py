@@ -77,12 +77,6 @@ def igamma(a: Float, x: Float):
     return _igamma(a, x)
 
 
-@op("IgammaGradA")
-def igamma_grad_a(a: Double, x: Double):
-    """The derivative of `igamma` by `a` (source: `tf.raw_ops.IgammaGradA`)."""
-    return igamma_by_a(a, x)
-
-
 @op("Igammac")
 def igammac(a: Float, x: Float):
     """The upper regularized incomplete gamma function Q(a, x) (source: `tf.math.igammac`)."""

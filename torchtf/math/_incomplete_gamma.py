@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from torchtf.core.derivative import differentiable
+from torchtf.core.derivative import differentiable, not_registered
 
 _STEPS = 2000
 _PRECISION = 1e-15
@@ -97,9 +97,5 @@ def _(info, in_dims, a, x):
     return _by_parameter(*values), 0
 
 
-def _no_second(*_):
-    raise LookupError("gradient registry has no entry for: IgammaGradA")
-
-
-# the derivative of P(a, x) by a, of which TensorFlow has no gradient
-igamma_by_a = differentiable(_by_parameter, _no_second, _no_second)
+# the derivative of P(a, x) by a
+igamma_by_a = differentiable(_by_parameter, *[not_registered("IgammaGradA")] * 2)

@@ -137,9 +137,15 @@ def modules() -> tuple[str, ...]:
     return tuple(_ops())
 
 
+@functools.cache
+def _by_snake_case(place: str) -> dict[str, str]:
+    """The ops of a generated module by the names of its functions."""
+    return {snake_case(name): name for name in _ops()[place]}
+
+
 def positional(place: str):
     """The `__getattr__` of a generated module, whose functions take arguments in order."""
-    names = {snake_case(name): name for name in _ops()[place]}
+    names = _by_snake_case(place)
 
     def get(name: str):
         op = names.get(name, name)
@@ -152,7 +158,8 @@ def positional(place: str):
 
 def is_supported(place: str, name: str) -> bool:
     """Whether a generated module has a function of this name that works."""
-    return any(snake_case(op) == name and _find(op) is not None for op in _ops()[place])
+    op = _by_snake_case(place).get(name)
+    return op is not None and _find(op) is not None
 
 
 @functools.cache

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torchtf as tf
 from torchtf.core import errors
-from torchtf.math._gamma import igamma_grad_a
+from torchtf.core.op import op
+from torchtf.math._incomplete_gamma import igamma_by_a
 
 # The arguments grad_a, grad_b, grad_x and grad_y tell a compiler that an argument is a gradient;
 # kernels do not look at them, in TensorFlow neither.
@@ -60,8 +61,10 @@ def BatchMatMulV3(x, y, Tout, adj_x=False, adj_y=False, grad_x=False, grad_y=Fal
     return tf.matmul(x, y, adjoint_a=adj_x, adjoint_b=adj_y, output_type=Tout, name=name)
 
 
-def IgammaGradA(a, x, name=None):
-    return igamma_grad_a(a, x, name=name)
+@op("IgammaGradA")
+def IgammaGradA(a: Double, x: Double):
+    """The derivative of `tf.math.igamma` by `a`."""
+    return igamma_by_a(a, x)
 
 
 def MatMul(a, b, transpose_a=False, transpose_b=False, grad_a=False, grad_b=False, name=None):

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from torchtf.core.derivative import differentiable
+from torchtf.core.derivative import differentiable, not_registered
 from torchtf.core.op import op
 from torchtf.math._gamma import gamma_density
 from torchtf.math._incomplete_gamma import igamma_by_a
-
-
-def _no_gradient(*_):
-    raise LookupError("gradient registry has no entry for: RandomGammaGrad")
 
 
 def _sample_by_alpha(alpha: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
@@ -22,7 +18,7 @@ def _sample_by_alpha(alpha: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
     return torch.where(change == 0, change, found).to(alpha.dtype)
 
 
-_random_gamma_grad = differentiable(_sample_by_alpha, _no_gradient, _no_gradient)
+_random_gamma_grad = differentiable(_sample_by_alpha, *[not_registered("RandomGammaGrad")] * 2)
 
 
 @op("RandomGammaGrad")
