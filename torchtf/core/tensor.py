@@ -16,13 +16,15 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
-from torchtf.core import arena, dtypes, nest, tape
+from torchtf.core import arena, dtypes, layout, nest, tape
 from torchtf.core.shape import TensorShape
 
 _GRAPH_ONLY = {"name", "op", "graph"}
 _NUMPY_BEHAVIOR = {
     "T", "astype", "ravel", "transpose", "reshape", "clip", "size", "tolist", "data",
 }  # fmt: skip
+
+_NOTHING = torch.empty(0, device="meta")  # what a tensor of strings is to torch
 
 _READABLE = frozenset((torch.Tensor, np.ndarray))
 
@@ -36,7 +38,7 @@ rfloordiv rmatmul rmod rmul ror rpow rsub rtruediv rxor sub truediv xor
 class Tensor:
     """A multidimensional array with one element type (source: `tf.Tensor`)."""
 
-    __slots__ = ("__dict__", "__weakref__", "_data")
+    __slots__ = ("__dict__", "__weakref__", "_address", "_data")  # `_address`: torchtf.core.layout
 
     OVERLOADABLE_OPERATORS = frozenset(map("__{}__".format, _OPERATORS.split()))
 
@@ -48,6 +50,7 @@ class Tensor:
 
     @property  # type: ignore[misc]
     def __class__(self):
+        self._address = getattr(self._data, "_cdata", _NOTHING._cdata)
         return torch.Tensor
 
     @classmethod
@@ -251,6 +254,9 @@ class Tensor:
 
     def __reduce__(self):
         return _restore, (to_numpy(self._data), self.dtype.name)
+
+
+layout.make_address_slot(Tensor._address)
 
 
 @nest.atom
