@@ -118,3 +118,32 @@ def test_large_masks_of_dropout_come_from_torch():
     tf.keras.utils.set_random_seed(1)
     again = tf.keras.layers.Dropout(0.5)(x, training=True).numpy()
     np.testing.assert_array_equal(again, unasked[0])
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 1e-3, 0.999])
+def test_large_masks_of_dropout_drop_at_the_rate(rate):
+    tf.keras.utils.set_random_seed(2)
+    dropped = tf.keras.layers.Dropout(rate)(tf.ones([1001, 333]), training=True).numpy()
+    assert set(np.unique(dropped)) == {0, np.float32(1 / (1 - rate))}
+    number = dropped.size
+    assert abs((dropped == 0).mean() - rate) < 4 * (rate * (1 - rate) / number) ** 0.5
+    # neither along a row nor from row to row does one element tell the next
+    zeros = (dropped == 0) - rate
+    for a, b in ((zeros[:, 1:], zeros[:, :-1]), (zeros[1:], zeros[:-1])):
+        assert abs((a * b).mean()) < 5 * rate * (1 - rate) / number**0.5
+
+
+def test_large_masks_of_dropout_in_graphs_and_datasets():
+    layer = tf.keras.layers.Dropout(0.5)
+    x = tf.ones([4, 300, 300])
+    function = tf.function(lambda x: layer(x, training=True))
+    assert not np.array_equal(function(x), function(x))
+    rows = [
+        r.numpy()
+        for r in tf.data.Dataset.from_tensor_slices(x).map(lambda r: layer(r, training=True))
+    ]
+    assert all(0.45 < (r == 0).mean() < 0.55 for r in rows) and not np.array_equal(*rows[:2])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=True)
+    np.testing.assert_array_equal(tape.gradient(y, x), y)

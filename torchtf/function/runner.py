@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 
 from torchtf.core import bilinear, tape
+from torchtf.core.malloc import keep_freed_memory
 from torchtf.function import reuse, shortcuts, staged
 from torchtf.function.failures import GENERATED
 
@@ -242,6 +243,7 @@ def compile_graph(
         in_place: what `reuse.plan` found, for runs that autograd does not record.
         known: what `shortcuts.plan` found, for the same.
     """
+    keep_freed_memory()  # each run needs the sizes that the last one freed
     return _Writer(module, replay, in_place or {}, known or {}).write()
 
 

@@ -31,6 +31,7 @@ from torchtf.core.convert import to_shape
 from torchtf.keras._patch import own_attribute, replaces
 from torchtf.keras._trace import tracing
 from torchtf.random import _draw, _stateless
+from torchtf.random._keep import keep_mask
 
 _LARGE = 65536
 _INT32_MAX = 2**31 - 1
@@ -154,12 +155,12 @@ def dropout(inputs: Any, rate: Any, noise_shape: Any = None, seed: Any = None) -
     if rate in (0.0, 1.0):
         return _dropout(inputs, rate, noise_shape, seed)
     size = keras_random._get_concrete_noise_shape(inputs, noise_shape)
-    if not _is_seeded(seed) or (not _is_own(seed) and math.prod(size) > _LARGE):
-        if noise_shape is None:
+    drawn_by_torch = not _is_seeded(seed) or (not _is_own(seed) and math.prod(size) > _LARGE)
+    if drawn_by_torch and isinstance(rate, (int, float)):
+        if noise_shape is None and inputs.device.type != "cpu":
             return _dropout(inputs, rate, None, None)
-        noise = torch.rand(tuple(size), device=inputs.device)
-    else:
-        noise = _numbers(size, "uniform", inputs.dtype, seed)
+        return inputs * keep_mask(size, rate, inputs.device) * (1.0 / (1.0 - rate))
+    noise = _numbers(size, "uniform", inputs.dtype, seed)
     zero = torch.zeros((), dtype=inputs.dtype, device=inputs.device)
     return torch.where(noise >= rate, inputs * (1.0 / (1.0 - rate)), zero)
 
