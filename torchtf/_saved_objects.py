@@ -9,24 +9,27 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
+import pprint
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+import numpy as np
 import torch
 
 from torchtf.core import arena, dtypes, nest
 from torchtf.core.convert import convert_to_tensor
 from torchtf.core.shape import TensorShape
 from torchtf.core.specs import TensorSpec
-from torchtf.core.tensor import Tensor
+from torchtf.core.tensor import Tensor, is_tensor_type
 from torchtf.core.variable import Variable
 from torchtf.experimental.extension_type import ExtensionType, ExtensionTypeSpec, _of
 from torchtf.framework import register_tensor_conversion_function
 from torchtf.function import ranked, shipped_call, staged
 from torchtf.function.concrete import _LEAF, ConcreteFunction
-from torchtf.function.polymorphic import Function
+from torchtf.function.polymorphic import Function, Verbatim
 from torchtf.function.trace import Capture, Traced, order_placeholders
 from torchtf.function.trial_texts import trial_texts
 from torchtf.module import Module
@@ -200,6 +203,11 @@ class Description:
         names = {f"state_{i}": _name(owner) for i, owner in enumerate(module.owners)}
         specs = concrete._input_specs
         results = outputs or [f"output_{i}" for i in range(len(concrete._output_specs))]
+        if not results and not updates:
+            raise NotImplementedError(
+                f"the function {concrete.graph.name!r} neither returns tensors nor assigns to "
+                "variables: it has no form in a SavedModel. Return a tensor, a constant for one."
+            )
         given = nest.flatten(concrete.structured_input_signature)
         return export.Signature(
             name,
@@ -378,55 +386,154 @@ class RestoredFunction(Function):
         """The graphs that were saved."""
         return self._list_all_concrete_functions()
 
+    def __call__(self, *args, **kwargs):
+        try:
+            return super().__call__(*args, **kwargs)
+        except _NoGraph as error:
+            # only where no graph takes the arguments as they are, they may be converted
+            args, kwargs = error.args
+        for concrete in self._concrete:
+            try:
+                fitted, named = _fitted((args, kwargs), concrete.structured_input_signature, True)
+            except _Unlike:
+                continue
+            return super().__call__(*fitted, **named)
+        raise self._unknown(args, kwargs)
+
+    def get_concrete_function(self, *args, **kwargs) -> ConcreteFunction:
+        try:
+            return super().get_concrete_function(*args, **kwargs)
+        except _NoGraph as error:
+            raise self._unknown(*error.args) from None
+
     def _find_or_trace(self, key, args) -> ConcreteFunction:
         found = self._cache.get(key)
         if found is None:
-            found = next((c for c in self._concrete if self._fits(c, args)), None)
+            values = dict(zip(self._parameter_names, args, strict=True))
+            bound = inspect.BoundArguments(self._signature, values)
+            given = bound.args, bound.kwargs
+            found = next((c for c in self._concrete if _takes(c, given)), None)
             if found is None:
-                raise self._unknown(args)
+                raise _NoGraph(*given)
             self._cache[key] = found
         return found
 
-    def _fits(self, concrete: ConcreteFunction, args) -> bool:
-        wanted_args, wanted_kwargs = concrete.structured_input_signature
-        wanted = dict(zip(concrete._parameters, wanted_args, strict=False)) | wanted_kwargs
-        given = dict(zip(self._parameter_names, args, strict=True))
-        return all(_matches(given.get(n), w) for n, w in wanted.items())
-
-    def _unknown(self, args) -> ValueError:
-        given = "\n    * ".join(f"{a!r}" for a in args)
+    def _unknown(self, args, kwargs) -> ValueError:
         if not self._concrete:
             return ValueError("Found zero restored functions for caller function.")
         options = "\n\n".join(
-            f"Option {i}:\n  {c.pretty_printed_signature(verbose=False)}"
+            f"Option {i}:\n  {_arguments_text(*c.structured_input_signature)}"
             for i, c in enumerate(self._concrete, 1)
         )
+        names = _positional_names(self._signature, len(args))
         return ValueError(
             "Could not find matching concrete function to call loaded from the SavedModel. Got:\n"
-            f"  Positional arguments ({len(args)} total):\n    * {given}\n  Keyword arguments: {{}}"
+            f"  {_arguments_text(*_as_placeholders(names, args, kwargs))}"
             f"\n\n Expected these arguments to match one of the following {len(self._concrete)} "
             f"option(s):\n\n{options}"
         )
 
 
-def _matches(value, want) -> bool:
-    """Whether an argument is what a graph was traced for."""
+class _NoGraph(Exception):
+    """No graph takes the arguments, which are its positional and keyword ones, as they are."""
+
+
+class _Unlike(Exception):
+    """An argument is not what a graph was traced for."""
+
+
+def _takes(concrete: ConcreteFunction, given: tuple) -> bool:
+    """Whether a graph was traced for such arguments, positional and by keyword."""
+    try:
+        _fitted(given, concrete.structured_input_signature, False)
+    except _Unlike:
+        return False
+    return True
+
+
+def _fitted(value, want, converts: bool):
+    """An argument as a graph takes it.
+
+    Args:
+        value: an argument, or a structure of them.
+        want: what the graph was traced for.
+        converts: whether what is no tensor becomes one where a tensor is wanted.
+
+    Raises:
+        _Unlike: if it does not fit.
+    """
     if isinstance(want, TensorSpec):
-        if isinstance(value, TensorSpec):
-            return want.dtype is value.dtype and want.shape.is_compatible_with(value.shape)
-        if not hasattr(value, "dtype"):
-            return False
-        same = dtypes.as_dtype(value.dtype) is want.dtype
-        return same and want.shape.is_compatible_with(value.shape)
+        if converts and not isinstance(value, TensorSpec):
+            hint = None if _is_tensor(value) else want.dtype
+            try:
+                value = convert_to_tensor(value, dtype_hint=hint)
+            except (TypeError, ValueError):
+                raise _Unlike from None
+        if not hasattr(value, "dtype") or dtypes.as_dtype(value.dtype) is not want.dtype:
+            raise _Unlike
+        if not want.shape.is_compatible_with(value.shape):
+            raise _Unlike
+        return value
     if nest.is_composite_spec(want):
-        return want.is_compatible_with(value)
+        if not want.is_compatible_with(value):
+            raise _Unlike
+        return value
     children = nest.children(want)
     if children is None:
-        return type(value) is type(want) and value == want
+        if nest.is_nested(value) or _is_tensor(value) or value != want:
+            raise _Unlike
+        return value
     parts = nest.children(value)
-    if parts is None or len(parts) != len(children):
-        return False
-    return all(k == n and _matches(v, w) for (n, w), (k, v) in zip(children, parts, strict=True))
+    if parts is None or not _same_kind(value, want) or len(parts) != len(children):
+        raise _Unlike
+    if any(key != name for (key, _), (name, _) in zip(parts, children, strict=True)):
+        raise _Unlike
+    fitted = [_fitted(v, w, converts) for (_, v), (_, w) in zip(parts, children, strict=True)]
+    return nest.rebuild(value, fitted)
+
+
+def _is_tensor(value) -> bool:
+    return is_tensor_type(value) or isinstance(value, (Variable, np.ndarray, np.generic))
+
+
+def _same_kind(value, want) -> bool:
+    return any(isinstance(value, k) and isinstance(want, k) for k in (Mapping, list, tuple))
+
+
+def _arguments_text(args: tuple, kwargs: dict) -> str:
+    shown = "\n    * ".join(map(pprint.pformat, args))
+    return (
+        f"Positional arguments ({len(args)} total):\n    * {shown}\n  Keyword arguments: {kwargs}"
+    )
+
+
+def _as_placeholders(names: Iterable[str], args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """Arguments as TensorFlow shows them: it looks for the graph while it traces, where tensors
+    are placeholders named after their parameters.
+    """
+    seen: dict[str, int] = {}
+
+    def shown(parameter, value):
+        if not _is_tensor(value):
+            return value
+        tensor = convert_to_tensor(value)
+        number = seen[parameter] = seen.get(parameter, -1) + 1
+        name = f"{parameter}_{number}" if number else parameter
+        return Verbatim(f"<tf.Tensor '{name}:0' shape={tensor.shape} dtype={tensor.dtype.name}>")
+
+    def shown_in(parameter, value):
+        return nest.map_structure(functools.partial(shown, parameter), value)
+
+    placed = tuple(shown_in(n, a) for n, a in zip(names, args, strict=True))
+    return placed, {n: shown_in(n, a) for n, a in kwargs.items()}
+
+
+def _positional_names(sig: inspect.Signature, count: int) -> list[str]:
+    """The names of the first arguments by position; those of ``*args`` are numbered."""
+    parameters = sig.parameters.values()
+    names = [p.name for p in parameters if p.kind <= p.POSITIONAL_OR_KEYWORD]
+    variadic = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
+    return [*names, *(f"{n}_{i}" for n in variadic for i in range(count - len(names)))][:count]
 
 
 def restore(loaded):
@@ -493,12 +600,12 @@ class _Restoration:
             form, infos = node["input_signature"]
             specs = [TensorSpec(i["shape"], dtypes.as_dtype(i["dtype"]), i["name"]) for i in infos]
             input_signature = structure.decode(form, iter(specs), _spec)
-        names = list(sig.parameters)
         graphs = []
         for trace in node["traces"]:
             entry = self._loaded.traces[trace["number"]]
             inputs = structure.decode(trace["arguments"], map(spec_of, entry.inputs), _spec)
             outputs = structure.decode(trace["results"], map(spec_of, entry.outputs), _spec)
+            names = _positional_names(sig, len(inputs[0]))
             graphs.append(self.concrete(entry, names, inputs, outputs))
         return RestoredFunction(node["name"], sig, input_signature, graphs)
 

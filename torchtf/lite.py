@@ -103,6 +103,28 @@ _PASSED_ON = {
     "canonicalizing_inf_as_min_max_float": True,
     "_experimental_sparsify_model": False,
     "_experimental_full_integer_quantization_bias_type": None,
+    "_experimental_allow_all_select_tf_ops": False,
+    "_experimental_calibrate_only": False,
+    "_experimental_disable_fuse_mul_and_fc": False,
+    "_experimental_enable_composite_direct_lowering": True,
+    "_experimental_enable_dynamic_update_slice": False,
+    "_experimental_guarantee_all_funcs_one_use": False,
+    "_experimental_low_bit_qat": False,
+    "_experimental_preserve_assert_op": False,
+    "_experimental_qdq_conversion_mode": None,
+    "_experimental_reduce_type_precision": False,
+    "_experimental_strict_qdq": False,
+    "_experimental_unfold_large_splat_constant": False,
+    "_experimental_unsafe_fuse_dynamic_shaped_broadcast": False,
+    "_experimental_use_buffer_offset": False,
+    "_experimental_variable_quantization": False,
+    "experimental_lower_to_saved_model": True,
+    "serialize_debug_metadata": False,
+    # what TensorFlow's compiler writes of its passes; the folder is made absolute
+    "ir_dump_dir": None,
+    "ir_dump_func_regex": None,
+    "ir_dump_pass_regex": None,
+    "elide_elementsattrs_if_larger": None,
 }
 
 
@@ -206,7 +228,7 @@ class TFLiteConverter:
                     + (hint if hasattr(function, "get_concrete_function") else "")
                 )
         if not funcs:
-            raise ValueError("from_concrete_functions needs at least one function")
+            raise ValueError("No ConcreteFunction is specified.")
         signatures: Any = funcs[0]
         if len(funcs) > 1:
             signatures = {_unique(f.name, funcs[:i]): f for i, f in enumerate(funcs)}
@@ -296,6 +318,8 @@ class TFLiteConverter:
             for name, default in _PASSED_ON.items()
             if name != "allow_custom_ops" and getattr(self, name) != default
         }
+        if "ir_dump_dir" in settings:  # TensorFlow's process works in another folder
+            settings["ir_dump_dir"] = os.path.abspath(settings["ir_dump_dir"])
         return Quantization(
             tuple(optimizations),
             tuple(ops),
@@ -414,13 +438,55 @@ def _interpreter_class():
         """Runs a TFLite model (source: `tf.lite.Interpreter`, LiteRT's own class).
 
         Takes tensors where LiteRT takes arrays, and `options` (`InterpreterOptions`).
+
+        Args:
+            model_path: a file.
+            model_content: the content of one, instead.
+            experimental_delegates: delegates, as `load_delegate` gives them.
+            num_threads: threads for kernels that can use several.
+            experimental_op_resolver_type: an `OpResolverType`: which kernels there are.
+            experimental_preserve_all_tensors: keep the results of all operators.
+            experimental_disable_delegate_clustering: give delegates operators in the file's order.
+            experimental_default_delegate_latest_features: let XNNPACK use what is new in it.
+            options: `InterpreterOptions`.
+            **further: arguments that LiteRT's class has and TensorFlow's has not.
+
+        Raises:
+            ValueError: for a file that is no model, or operators without kernels.
         """
 
-        def __init__(self, *args, options: InterpreterOptions | None = None, **kwargs):
-            if options is not None and not options.xnnpack_enabled:
-                kind = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-                kwargs.setdefault("experimental_op_resolver_type", kind)
-            super().__init__(*args, **kwargs)
+        def __init__(
+            self,
+            model_path=None,
+            model_content=None,
+            experimental_delegates=None,
+            num_threads=None,
+            experimental_op_resolver_type=litert.OpResolverType.AUTO,
+            experimental_preserve_all_tensors=False,
+            experimental_disable_delegate_clustering=False,
+            experimental_default_delegate_latest_features=False,
+            *,
+            options: InterpreterOptions | None = None,
+            **further,
+        ):
+            kinds = litert.OpResolverType
+            if (
+                options is not None
+                and not options.xnnpack_enabled
+                and experimental_op_resolver_type == kinds.AUTO
+            ):
+                experimental_op_resolver_type = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            super().__init__(
+                model_path,
+                model_content,
+                experimental_delegates,
+                num_threads,
+                experimental_op_resolver_type,
+                experimental_preserve_all_tensors,
+                experimental_disable_delegate_clustering,
+                experimental_default_delegate_latest_features,
+                **further,
+            )
 
         def set_tensor(self, tensor_index, value):
             super().set_tensor(tensor_index, _plain(value))

@@ -318,6 +318,8 @@ def _default_function(obj):
         if isinstance(value, polymorphic.Function) and value.input_signature is not None:
             value = value.get_concrete_function()
         if isinstance(value, concrete.ConcreteFunction) and value not in found:
+            if not value.outputs:  # no signature by itself, though it can be made one
+                continue
             with contextlib.suppress(ValueError):  # what returns no tensors is no signature
                 _outputs(name, value)
                 found.append(value)

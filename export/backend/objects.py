@@ -147,7 +147,8 @@ def function(node: dict, implementations: list[Callable], inputs: list[list[dict
         return tf.nest.pack_sequence_as(results, filled, expand_composites=True)
 
     body.__name__ = body.__qualname__ = node["name"]
-    body.__signature__ = signature  # type: ignore[attr-defined]
+    if arguments:  # TensorFlow traces a function without parameters that has no graph
+        body.__signature__ = signature  # type: ignore[attr-defined]
     specs = None
     if node["input_signature"] is not None and arguments:  # without: all graphs were left out
         form, infos = node["input_signature"]

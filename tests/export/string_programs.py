@@ -111,6 +111,27 @@ def programs(tf) -> dict:
             )
         ).SerializeToString()
 
+    def sequence(i):
+        feature, train = tf.train.Feature, tf.train
+        steps = [feature(int64_list=train.Int64List(value=[i, n])) for n in range(i)]
+        return train.SequenceExample(
+            context=train.Features(feature={"a": feature(float_list=train.FloatList(value=[i]))}),
+            feature_lists=train.FeatureLists(feature_list={"t": train.FeatureList(feature=steps)}),
+        ).SerializeToString()
+
+    context = {"a": tf.io.FixedLenFeature([], tf.float32)}
+    steps = {"t": tf.io.FixedLenSequenceFeature([2], tf.int64)}
+
+    @program([tf.TensorSpec([None], tf.string, name="sequences")], [sequence(1), sequence(3)])
+    def sequences(sequences):
+        found, lists, lengths = tf.io.parse_sequence_example(sequences, context, steps)
+        return {"a": found["a"], "t": lists["t"], "lengths": lengths["t"]}
+
+    @program([tf.TensorSpec([], tf.string, name="sequence")], sequence(2))
+    def one_sequence(sequence):
+        found, lists = tf.io.parse_single_sequence_example(sequence, context, steps)
+        return {"a": found["a"], "t": lists["t"]}
+
     @program([tf.TensorSpec([None], tf.string, name="examples")], [example(0), example(2)])
     def protos(examples):
         found = tf.io.parse_example(

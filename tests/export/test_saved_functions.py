@@ -115,6 +115,76 @@ def test_a_loaded_model_is_part_of_a_program(folder, tmp_path):
         again(tf.constant(X[0]))
 
 
+# The same text runs in both, on one folder: which graph takes the arguments, or the error.
+SELECT = """
+def select(tf, folder):
+    model = tf.saved_model.load(folder)
+    one, two = tf.constant(1.0), tf.constant([1.0, 2.0])
+    calls = [
+        lambda: model.scaled(two, 3), lambda: model.scaled([1, 2], 3.0),
+        lambda: model.scaled(two.numpy(), 3), lambda: model.scaled(two.numpy().astype("f8"), 3),
+        lambda: model.scaled(two, 0.5, True, label="b"), lambda: model.scaled(two, n=4),
+        lambda: model.scaled(two, tf.constant(3)), lambda: model.scaled("text", 3),
+        lambda: model.scaled(one), lambda: model.scaled({"a": two}, 3),
+        lambda: model.either(1), lambda: model.either(2.0), lambda: model.either(3),
+        lambda: model.either(two[0]), lambda: model.either(True), lambda: model.either(None),
+        lambda: model.nested({"a": one, "b": (one,)}), lambda: model.nested({"a": 5, "b": (6.0,)}),
+        lambda: model.nested({"a": one, "b": [one]}), lambda: model.nested({"a": one}),
+        lambda: model.nested({"a": one, "b": (one,)}, one, 2, weight=3.0),
+        lambda: model.nested({"a": one, "b": (one,)}, one, weight=3.0),
+        lambda: tf.function(lambda x: model.scaled(x, 3) + model.either(3))(two),
+    ]
+    found = []
+    for call in calls:
+        try:
+            found.append(call().numpy().tolist())
+        except ValueError as error:
+            found.append(str(error))
+    return found
+"""
+
+
+def test_arguments_select_the_graph(tmp_path, run_python):
+    @tf.function
+    def scaled(x, n=2, negative=False, label="a"):
+        return -x * n if negative else x * n
+
+    @tf.function
+    def either(x):
+        return x * 2
+
+    @tf.function
+    def nested(d, *more, weight=1.0):
+        return (d["a"] + d["b"][0] + sum(more)) * weight
+
+    module, one = tf.Module(), tf.constant(1.0)
+    module.scaled, module.either, module.nested = scaled, either, nested
+    scaled(tf.constant([1.0, 2.0]), 3)
+    scaled(tf.constant([1.0, 2.0]), 0.5, True, label="b")
+    for value in (1, 2.0, one):
+        either(value)
+    nested({"a": one, "b": (one,)})
+    nested({"a": one, "b": (one,)}, one, one, weight=3.0)
+    folder = str(tmp_path / "m")
+    tf.saved_model.save(module, folder)
+    space: dict = {}
+    exec(SELECT, space)
+    code = f"import json, tensorflow as tf\n{SELECT}\nprint(json.dumps(select(tf, {folder!r})))"
+    assert space["select"](tf, folder) == json.loads(run_python(code).splitlines()[-1])
+
+
+def test_a_function_without_results_is_left_out(tmp_path):
+    module = tf.Module()
+    module.show = tf.function(lambda: None, input_signature=[])
+    module.double = tf.function(lambda x: x * 2, input_signature=[tf.TensorSpec([], tf.float32)])
+    with pytest.warns(UserWarning, match="neither returns tensors nor assigns"):
+        tf.saved_model.save(module, str(tmp_path / "m"))
+    loaded = tf.saved_model.load(str(tmp_path / "m"))
+    assert list(loaded.signatures) == ["serving_default"] and loaded.double(2).numpy() == 4
+    with pytest.raises(NotImplementedError, match="neither returns tensors nor assigns"):
+        tf.saved_model.save(tf.Module(), str(tmp_path / "s"), tf.function(lambda: (), []))
+
+
 def test_a_function_never_traced_has_no_graph(tmp_path):
     class Idle(tf.Module):
         @tf.function

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -187,6 +189,28 @@ def test_convert_and_run(folder):
     interpreter.allocate_tensors()
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], tf.constant(X))
     interpreter.invoke()
+
+
+def test_the_interpreter_takes_tensorflows_arguments(folder, run_python):
+    show = "print(list(inspect.signature(tf.lite.Interpreter).parameters.items()))"
+    wanted = run_python(f"import inspect, tensorflow as tf\n{show}").splitlines()[-1]
+    parameters = list(inspect.signature(tf.lite.Interpreter).parameters.items())
+    assert str(parameters[:-2]) == wanted and parameters[-2][0] == "options"
+    content = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+    kinds = tf.lite.experimental.OpResolverType
+    interpreter = tf.lite.Interpreter(None, content, None, 1, kinds.BUILTIN_REF, True)
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+    for detail in interpreter.get_tensor_details():  # kept, as asked for
+        interpreter.get_tensor(detail["index"])
+
+
+def test_what_the_compiler_writes_of_its_passes(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    converter.ir_dump_dir, converter.ir_dump_pass_regex = "passes", ".*"
+    converter.convert()
+    assert list((tmp_path / "passes").rglob("*.mlir"))
 
 
 def test_several_concrete_functions_with_data_for_each(tmp_path):

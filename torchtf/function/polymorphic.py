@@ -302,14 +302,14 @@ class Function:
         """TensorFlow's error for arguments that do not fit."""
         specs = dict(zip(self._parameter_names, self._input_signature or (), strict=False))
         parameters = []
-        default = _Verbatim("<captured_default_value>")
+        default = Verbatim("<captured_default_value>")
         for p in self._signature.parameters.values():
             if p.name in specs:
                 kept = p.empty if p.default is p.empty else default
-                spec = _Verbatim(pretty(specs[p.name]))
+                spec = Verbatim(pretty(specs[p.name]))
                 parameters.append(p.replace(default=kept, annotation=spec))
             elif p.default is not p.empty:
-                fixed = p.empty if not specs else _Verbatim(pretty(p.default))
+                fixed = p.empty if not specs else Verbatim(pretty(p.default))
                 parameters.append(p.replace(default=default, annotation=fixed))
             else:
                 parameters.append(p)
@@ -606,7 +606,7 @@ class _Misfit(Exception):
     """An argument does not fit the input signature, and why."""
 
 
-class _Verbatim:
+class Verbatim:
     """A part of a printed signature."""
 
     def __init__(self, value: str):

@@ -252,8 +252,12 @@ def _parse_sequence_example(serialized, names, context, lists, output_types):
         else tf.io.parse_sequence_example
     )
     found = parse(serialized, _features(context) or None, _features(lists, True) or None)
-    lengths = found[2] if len(found) > 2 else {}
-    return [*_flat(context, found[0]), *_flat(lists, found[1], lengths)]
+    steps = found[1]
+    if serialized.shape.rank == 0:  # one example: its lengths are sizes
+        lengths = {c.key: tf.shape(steps[c.key], tf.int64)[0] for c in lists.dense}
+    else:
+        lengths = found[2]
+    return [*_flat(context, found[0]), *_flat(lists, steps, lengths)]
 
 
 # -- images
