@@ -67,27 +67,18 @@ def _apply_index(x: torch.Tensor, index: list):
 
 
 def _slice(x, dim, item: builtins.slice):
-    step = 1 if item.step is None else item.step
-    if step > 0:
-        if any(_exceeds(b, x.shape[dim]) for b in (item.start, item.stop)):
-            return graph.state.trace.open_slice(x, dim, item.start, item.stop, step)
-        return torch.ops.aten.slice.Tensor(x, dim, item.start, item.stop, step)
-    if isinstance(x.shape[dim], int):
-        chosen = list(range(x.shape[dim]))[item]
-        return x.index_select(dim, torch.tensor(chosen, dtype=torch.int64, device=x.device))
-    if item.start is None and item.stop is None and step == -1:
-        return x.flip(dim)
-    raise NotImplementedError(
-        "A slice with a negative step and bounds along an axis of unknown size is not supported; "
-        "use tf.reverse first."
-    )
-
-
-def _exceeds(bound, size) -> bool:
-    """Whether an open bound, of which a trace has an example, would seem to be cut to the size."""
-    if not isinstance(bound, torch.SymInt) or not isinstance(size, int) or isinstance(size, bool):
-        return False
-    return bound.node.has_hint() and not -size <= bound.node.hint <= size
+    start, stop, step, size = item.start, item.stop, item.step, x.shape[dim]
+    if step is not None and step < 0:
+        if all(b is None or isinstance(b, int) for b in (size, start, stop)):
+            chosen = list(range(size))[item]
+            return x.index_select(dim, torch.tensor(chosen, dtype=torch.int64, device=x.device))
+        start, stop = (None if b is None else -1 - b for b in (start, stop))  # seen from the end
+        return _slice(x.flip(dim), dim, builtins.slice(start, stop, -step))
+    step = 1 if step is None else step
+    under_way = graph.state.trace
+    if under_way is not None and under_way.hides(size, start, stop):
+        return under_way.open_slice(x, dim, start, stop, step)
+    return torch.ops.aten.slice.Tensor(x, dim, start, stop, step)
 
 
 def _index_item(item):
@@ -209,6 +200,11 @@ def slice(input_, begin, size, name=None):
     return _block(input_, to_shape(begin, cast=False), to_shape(size, None), name)
 
 
+def _is_told(size) -> bool:
+    """Whether a size is known before a graph runs."""
+    return isinstance(size, int) or not graph.state.trace.depends_on_data(size)
+
+
 @op("Slice")
 def _block(input: T, begin: list, size: list):
     if len(begin) != input.dim() or len(size) != input.dim():
@@ -220,6 +216,8 @@ def _block(input: T, begin: list, size: list):
     for d, (start, count) in enumerate(zip(begin, size, strict=True)):
         length = input.shape[d]
         if isinstance(count, int) and count == -1:
+            if isinstance(start, int) and start == 0:
+                continue
             count = length - start
         if all(isinstance(v, int) for v in (start, count, length)):
             if not 0 <= start <= length:
@@ -230,9 +228,9 @@ def _block(input: T, begin: list, size: list):
                 raise errors.InvalidArgumentError(
                     None, None, f"Expected size[{d}] in [0, {length - start}], but got {count}"
                 )
-        if isinstance(start, int):
+        if isinstance(start, int) and _is_told(length) and 0 <= count <= length - start:
             input = input.narrow(d, start, count)
-        else:  # unlike a slice, this takes no guess at where it begins
+        else:  # unlike a slice, this takes no guess at where it begins or whether there is so much
             input = input.index_select(d, start + torch.arange(count, device=input.device))
     return input
 

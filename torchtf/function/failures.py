@@ -185,6 +185,11 @@ def _message(error: Exception, node: torch.fx.Node, values: dict, op: str) -> st
         )
     if "size of tensor" in text and len(tensors) == 2:
         return "Incompatible shapes: {} vs. {}".format(*[brackets(t.shape) for t in tensors])
+    beyond = re.match(r"select\(\): index (-?\d+) out of range .*\[(.*)\] at dimension (\d+)", text)
+    if beyond:
+        index, sizes, axis = int(beyond[1]), beyond[2].split(", "), int(beyond[3])
+        index += int(sizes[axis]) if index < 0 else 0
+        return f"slice index {index} of dimension {axis} out of bounds."
     if text == "ZeroDivisionError":
         return "Integer division by zero"
     return text

@@ -8,6 +8,8 @@
 * Layout is no assumption: kernels look at the real strides when they run.
 * A size that depends on data cannot be checked before the graph runs, so a trace that fixes one to
   a number is refused.
+* So a slice along an axis of such a size assumes nothing: `sliced` writes its own size as it is for
+  any size of the axis. (Sympy takes milliseconds for that, a condition on an input none.)
 """
 
 from __future__ import annotations
@@ -19,10 +21,17 @@ from collections.abc import Callable, Sequence
 
 import sympy
 import torch
-from torch.fx.experimental.symbolic_shapes import SYMPY_INTERP, DimDynamic, ShapeEnv, SLoc
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import (
+    SYMPY_INTERP,
+    DimDynamic,
+    ShapeEnv,
+    SLoc,
+    statically_known_true,
+)
 from torch.utils._sympy.printers import PythonPrinter
 
-from torchtf.core.tensor import rank_is_open
+from torchtf.core.tensor import is_fake, rank_is_open
 
 # the size that stands for an open one while tracing: large and prime, so that it equals no other
 HINT = 1009
@@ -50,6 +59,7 @@ class Sizes(ShapeEnv):
     def __init__(self, **settings):
         super().__init__(**settings)
         self._count = 0
+        self._given: set[sympy.Symbol] = set()
         self.origins: list[str] = []  # for each guard, the line that needed it
 
     def new_size(self) -> torch.SymInt:
@@ -63,6 +73,16 @@ class Sizes(ShapeEnv):
 
     def create_unbacked_symint(self, source=None):
         return self.new_size()
+
+    def note_inputs(self, inputs: Sequence[torch.Tensor]) -> None:
+        """Tells which stand-ins are inputs: each call is checked for what is assumed of them."""
+        self._given.update(
+            s.node._expr for x in inputs for s in x.shape if isinstance(s, torch.SymInt)
+        )
+
+    def depends_on_data(self, size) -> bool:
+        """Whether a size shows only when the graph runs."""
+        return isinstance(size, torch.SymInt) and not size.node.expr.free_symbols <= self._given
 
     def _get_stack_summary(self, is_debug: bool = False, framework_loc: str | None = None):
         """Nothing: `origins` tells what needed a guard. To find the user's line, torch would import
@@ -85,6 +105,81 @@ class Sizes(ShapeEnv):
         for _ in range(len(self.origins), len(self.guards)):
             self.origins.append(f"{code.co_filename}:{asker.f_lineno}, in {code.co_name}")
         return value
+
+
+class StandIns(FakeTensorMode):
+    """Makes the stand-ins of a trace; those of parts of an axis by the rules below."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        rule = _RULES.get(func)
+        if rule is not None:
+            found = rule(*args, **kwargs or {})
+            if found is not None:
+                return found
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+
+def sliced(x: torch.Tensor, dim: int = 0, start=None, end=None, step: int = 1):
+    """The stand-in for `x[start:end:step]` along an axis, right for any size of the axis. None
+    where no size depends on data.
+
+    Torch's own rule asks whether the bounds lie within the axis, and takes the answer for the hint.
+    """
+    size = x.shape[dim]
+    if not is_fake(x) or not any(map(x.fake_mode.shape_env.depends_on_data, (size, start, end))):
+        return None
+    first, length = extent(size, start, end)
+    sizes, strides = list(x.shape), list(x.stride())
+    sizes[dim] = length if step == 1 else (length + step - 1) // step
+    strides[dim] *= step
+    return x.as_strided(sizes, strides, x.storage_offset() + first * x.stride(dim))
+
+
+def parted(x: torch.Tensor, sizes: Sequence, dim: int = 0):
+    """The stand-ins for parts of given sizes of an open axis; the kernel tells whether they fit.
+    None for another axis.
+    """
+    if not is_fake(x) or not isinstance(x.shape[dim], torch.SymInt):
+        return None
+    parts, place = [], x.storage_offset()
+    for size in sizes:
+        shape = list(x.shape)
+        shape[dim] = size
+        parts.append(x.as_strided(shape, x.stride(), place))
+        place = place + size * x.stride(dim)
+    return parts
+
+
+_RULES = {
+    torch.ops.aten.slice.Tensor: sliced,
+    torch.ops.aten.split_with_sizes.default: parted,
+}
+
+
+def extent(size, start, end) -> tuple:
+    """Where a slice with a positive step begins, and how far it goes."""
+    first = 0 if start is None else _within(start, size)
+    if end is None or (isinstance(end, int) and end == sys.maxsize):
+        return first, size - first
+    last = _within(end, size)
+    if statically_known_true(first <= last):
+        return first, last - first
+    if _in_order(end, 0 if start is None else start):
+        return first, 0
+    return first, torch.sym_max(last - first, 0)
+
+
+def _within(bound, size):
+    """A bound of a slice as a place from 0 to the size."""
+    if bound < 0:
+        return torch.sym_max(size + bound, 0)
+    return bound if statically_known_true(bound <= size) else torch.sym_min(bound, size)
+
+
+def _in_order(one, other) -> bool:
+    """Whether a bound is at or before another one for every size."""
+    known = isinstance(one, int) and isinstance(other, int)
+    return known and (one < 0) == (other < 0) and one <= other
 
 
 def _asker() -> tuple[types.FrameType, bool]:

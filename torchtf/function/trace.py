@@ -31,6 +31,7 @@ import torch
 from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.experimental import proxy_tensor
+from torch.fx.experimental.symbolic_shapes import statically_known_true
 from torch.utils._python_dispatch import _disable_current_modes
 
 from torchtf.core import arena, device, dtypes, errors, graph, name_scope, tape
@@ -48,7 +49,7 @@ from torchtf.core.tensor import (
 )
 from torchtf.function import staged
 from torchtf.function.failures import is_run_time, user_frames
-from torchtf.function.sizes import HINT, Sizes, conditions
+from torchtf.function.sizes import HINT, Sizes, StandIns, conditions, extent
 
 current_trace = graph.current_trace
 
@@ -112,7 +113,7 @@ class Trace:
         self.parent = parent
         self.name = name
         if parent is None:
-            self.fake_mode = FakeTensorMode(
+            self.fake_mode = StandIns(
                 allow_non_fake_inputs=True,
                 shape_env=Sizes(duck_shape=False, specialize_zero_one=False),
             )
@@ -160,6 +161,25 @@ class Trace:
         from torchtf.function.late import stage_late
 
         return stage_late(op, arguments)
+
+    def depends_on_data(self, size) -> bool:
+        """Whether a size shows only when the graph runs, so that no call can be checked before."""
+        return self.fake_mode.shape_env.depends_on_data(size)
+
+    def hides(self, size, start, stop) -> bool:
+        """Whether the example of an open size, or of an open bound, says little of a slice: the
+        bound is cut to the size of the axis, or nobody knows from which end it counts, or there is
+        nothing between the bounds.
+        """
+        bounds = [b for b in (start, stop) if isinstance(b, torch.SymInt)]
+        if isinstance(size, int) and any(not -size <= b.node.hint <= size for b in bounds):
+            return True
+        if not any(map(self.depends_on_data, (size, *bounds))):
+            return False
+        if not all(statically_known_true(b >= 0) for b in bounds):
+            return True
+        _, length = extent(size, start, stop)
+        return isinstance(length, torch.SymInt) and length.node.hint == 0
 
     def open_slice(self, x: torch.Tensor, axis: int, *bounds) -> torch.Tensor:
         """Adds a slice whose open bounds are cut to the size of the axis when the graph runs."""
@@ -676,6 +696,8 @@ def trace(
     fakes = [
         a if isinstance(a, torch.Tensor) else under_way.fake_like(*a) for a in arguments
     ]  # fmt: skip
+    if parent is None:
+        under_way.fake_mode.shape_env.note_inputs(fakes)
     results: list = []
 
     def body(*inputs):
