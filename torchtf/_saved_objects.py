@@ -32,7 +32,7 @@ from torchtf.function.concrete import _LEAF, ConcreteFunction
 from torchtf.function.polymorphic import Function, Verbatim
 from torchtf.function.trace import Capture, Traced, order_placeholders
 from torchtf.function.trial_texts import trial_texts
-from torchtf.module import Module
+from torchtf.module import AutoTrackable, Module
 from torchtf.train import _trackable
 
 
@@ -319,7 +319,7 @@ def _children(value) -> dict:
     found = _trackable.children(value)
     if isinstance(value, (list, tuple)):
         return {str(i): v for i, v in enumerate(value) if str(i) in found}
-    if isinstance(value, Module):
+    if isinstance(value, AutoTrackable):
         found |= {k: v for k, v in vars(value).items() if isinstance(v, (list, dict)) and not v}
     return found | functions_of(value) if _trackable.has_attributes(value) else found
 

@@ -17,7 +17,16 @@ def _snake(name: str) -> str:
     return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name).lower()
 
 
-class Module:
+class AutoTrackable:
+    """An object whose attributes are saved with it (source: a private class of TensorFlow).
+
+    What is set as an attribute (a variable, a function, another such object, or a list, tuple or
+    dict of them) belongs to the checkpoints and SavedModels of the object. It has no name and no
+    `variables`: those are a `tf.Module`'s, which is one of these.
+    """
+
+
+class Module(AutoTrackable):
     """A container of variables and other modules (source: `tf.Module`).
 
     Variables are found in attributes, also inside lists, tuples and dicts, in the order of the

@@ -67,6 +67,7 @@ if __name__ == "__main__":
 
 # what libraries import from where it is no API
 PLACES = """
+import tempfile
 import tensorflow as tf
 import tensorflow.python.framework.ops as framework_ops
 from tensorflow.core.example import example_pb2
@@ -81,6 +82,7 @@ from tensorflow.python.ops import (
     array_ops, control_flow_util, math_ops, nn_ops, resource_variable_ops, variables,
 )
 from tensorflow.python.platform import gfile, test, tf_logging
+from tensorflow.python.trackable import autotrackable
 from tensorflow.python.util import (
     compat, deprecation, nest, object_identity, tf_decorator, tf_inspect, variable_utils,
 )
@@ -112,6 +114,22 @@ def traced(x):
     return math_ops.add(x, array_ops.ones([2]))
 
 print(traced(tf.constant([1.0, 2.0])))
+
+
+# objects without a name
+root = autotrackable.AutoTrackable()
+root.v, root.listed, root.below = v, [tf.Variable(1.0)], autotrackable.AutoTrackable()
+root.below.w = tf.Variable(3.0)
+with tempfile.TemporaryDirectory() as folder:
+    path = tf.train.Checkpoint(root=root).write(folder + "/c")
+    print([name for name, _ in tf.train.list_variables(path)], gfile.Exists(path + ".index"))
+    v.assign(7.0)
+    tf.train.Checkpoint(root=root).read(path).assert_consumed()
+module = tf.Module()
+module.root, module.own = root, tf.Variable(1.0)
+print(v.numpy(), len(module.variables), len(module.submodules), hasattr(root, "variables"))
+print(isinstance(module, autotrackable.AutoTrackable), isinstance(root, tf.Module))
+print(test.TestCase is tf.test.TestCase, test.mock.patch.__name__, test.is_built_with_xla())
 
 # structures
 deep, shallow = {"b": [1, (2, 3)], "a": 4}, {"b": [0, 0], "a": 0}

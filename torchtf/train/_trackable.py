@@ -6,7 +6,7 @@ An object is trackable if it is
 with
   `serialize()` and `deserialize(text)` (`tf.train.experimental.PythonState`),
 * an object with `_trackable_children()` -> {name: object},
-* a `tf.Module` or a part of Keras; its attributes are its children,
+* an `AutoTrackable`, such as a `tf.Module`, or a part of Keras; its attributes are its children,
 * a list, tuple or dict that holds trackable objects.
 """
 
@@ -21,7 +21,7 @@ import torch
 
 from torchtf.core import graph
 from torchtf.core.tensor import to_numpy
-from torchtf.module import Module
+from torchtf.module import AutoTrackable
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 VARIABLE_VALUE = "VARIABLE_VALUE"
@@ -46,7 +46,7 @@ def _is_python_state(value) -> bool:
 
 def has_attributes(value) -> bool:
     """Whether the attributes of an object are its children."""
-    if isinstance(value, Module):
+    if isinstance(value, AutoTrackable):
         return True
     keras = sys.modules.get("keras.src.saving.keras_saveable")
     return keras is not None and isinstance(value, keras.KerasSaveable)
@@ -109,7 +109,7 @@ def alias(value, name: str):
     Keras 2 numbers a model's layers and calls a kernel what is `_kernel` in Keras 3; exported
     models have lists of their variables.
     """
-    if not has_attributes(value) or isinstance(value, Module):
+    if not has_attributes(value) or isinstance(value, AutoTrackable):
         return None
     if numbered := _NUMBERED.fullmatch(name):
         layers = getattr(value, "layers", ())
