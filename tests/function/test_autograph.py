@@ -46,6 +46,48 @@ def loops_over_sizes_that_a_branch_reads(tf):
 
 
 @program
+def the_variable_of_a_loop_over_a_range(tf):
+    @tf.function
+    def counted(n):
+        for i in tf.range(n):
+            if i > 2:
+                break
+        return i
+
+    @tf.function
+    def python_range(n):
+        for i in range(n):  # noqa: B007
+            tf.no_op()
+        return i
+
+    @tf.function
+    def wide(n):
+        for i in tf.range(n, 9, dtype=tf.int64):  # noqa: B007
+            tf.no_op()
+        return i
+
+    @tf.function
+    def halves(n):
+        for x in tf.range(n, delta=0.5):  # noqa: B007
+            tf.no_op()
+        return x
+
+    loops = (counted, python_range, wide, halves)
+    return [f(tf.constant(n, tf.float32 if f is halves else tf.int32))
+            for n in (0, 2, 9) for f in loops]  # fmt: skip
+
+
+@program
+def ranges_from_open_starts(tf):
+    @tf.function(input_signature=[tf.TensorSpec([None])])
+    def ranges(x):
+        n = tf.size(x)
+        return tf.range(n, 9), tf.range(9, n, -1), tf.shape(tf.range(n, 9, 2)), tf.range(n, 0, -1)
+
+    return [ranges(tf.ones([n])) for n in (0, 3, 7, 9)]
+
+
+@program
 def loops_over_nothing(tf):
     @tf.function
     def f(xs, rows):

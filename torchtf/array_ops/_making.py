@@ -234,23 +234,46 @@ def range(start, limit=None, delta=1, dtype=None, name="range"):
     else:
         wanted = dtypes.as_dtype(dtype)
     if any(type(p) is SymbolicTensor and p.dtype.is_floating for p in parts):
-        bounds = [raw(convert_to_tensor(p)) for p in parts]
-        return wrap(graph.state.trace.open_range(bounds, wanted.torch))
+        return _open_range(parts, wanted)
     values = [_number(p) for p in parts]
+    if not _shown(values):
+        return _open_range(parts, wanted)
     if all(isinstance(v, (int, float)) for v in values):
-        first, last, step = values
-        if step == 0:
-            raise errors.of_kernel("Range", "Requires delta != 0: 0")
-        if (step > 0 and first > last) or (step < 0 and first < last):
-            sign, relation = (">", "<=") if step > 0 else ("<", ">=")
-            raise errors.of_kernel(
-                "Range", f"Requires start {relation} limit when delta {sign} 0: {first}/{last}"
-            )
+        check_range(*values)
     made = wrap(_arange(values, wanted.torch))
+    if type(made) is SymbolicTensor:
+        made._first = start
     if type(made) is SymbolicTensor and wanted.is_integer and all(type(v) is int for v in values):
         known = np.arange(*values)
         if len(known) <= _FEW:  # may be sizes or axes
             made._sizes = known.astype(object)
+    return made
+
+
+def check_range(first, last, step) -> None:
+    """Raises TensorFlow's errors for a range that does not lead from its start to its limit."""
+    if step == 0:
+        raise errors.of_kernel("Range", "Requires delta != 0: 0")
+    if (step > 0 and first > last) or (step < 0 and first < last):
+        sign, relation = (">", "<=") if step > 0 else ("<", ">=")
+        raise errors.of_kernel(
+            "Range", f"Requires start {relation} limit when delta {sign} 0: {first}/{last}"
+        )
+
+
+def _shown(values) -> bool:
+    """Whether the examples that a trace has of symbolic bounds make a range with elements."""
+    if not any(isinstance(v, torch.SymInt) for v in values):
+        return True
+    first, last, step = (v.node.hint if isinstance(v, torch.SymInt) else v for v in values)
+    return (last - first) * step > 0
+
+
+def _open_range(parts, dtype: dtypes.DType):
+    """A range whose length shows when the graph runs."""
+    bounds = [raw(convert_to_tensor(p)) for p in parts]
+    made = wrap(graph.state.trace.open_range(bounds, dtype.torch))
+    made._first = parts[0]
     return made
 
 

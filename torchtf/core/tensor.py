@@ -264,10 +264,11 @@ class SymbolicTensor(Tensor):
     """The tensor that a traced function sees: a type and a partial shape, no values yet.
 
     `_sizes` holds the elements as Python or symbolic integers where they are known to derive from
-    sizes (`tf.shape(x)[1] * 2`), so that shapes computed from sizes stay symbolic.
+    sizes (`tf.shape(x)[1] * 2`), so that shapes computed from sizes stay symbolic. `_first` is the
+    start of a `tf.range`: what the variable of a loop over it is if there is no turn.
     """
 
-    __slots__ = ("_dtype", "_name", "_shape_hint", "_sizes")
+    __slots__ = ("_dtype", "_first", "_name", "_shape_hint", "_sizes")
 
     def __init__(self, data, dtype=None, name=None, sizes=None):
         self._data = data

@@ -438,8 +438,14 @@ def _for_tensor(iter_, extra_test, body, get_state, set_state, symbol_names, opt
         raise ValueError(
             "iterating over a scalar tensor is not possible; did you mean tf.range(...)?"
         )
-    from torchtf import array_ops
+    from torchtf import array_ops, math
 
+    if hasattr(iter_, "_first"):  # a range: its variable is the counter of the loop
+        values = list(get_state())
+        for place, name in enumerate(symbol_names):
+            if name == opts.get("iterate_names") and isinstance(values[place], _UNDEFINED):
+                values[place] = math.cast(iter_._first, iter_.dtype)
+        set_state(tuple(values))
     n = iter_.shape[0]
     if n is None:
         n = array_ops.shape(iter_)[0]

@@ -130,7 +130,7 @@ class OpenSlice(staged.Call):
 
 
 class OpenRange(staged.Call):
-    """`tf.range` of floats; how many there are, the run tells."""
+    """`tf.range` of floats, or from an open start; how many numbers there are, the run tells."""
 
     op = "Range"
 
@@ -141,9 +141,11 @@ class OpenRange(staged.Call):
         return [under_way.fake_like([None], self._dtype, inputs[0].device)]
 
     def run(self, *bounds):
-        from torchtf.array_ops._making import count_up
+        from torchtf.array_ops._making import check_range, count_up
 
-        return [count_up([b.item() for b in bounds], self._dtype, bounds[0].device)]
+        numbers = [b.item() for b in bounds]
+        check_range(*numbers)
+        return [count_up(numbers, self._dtype, bounds[0].device)]
 
 
 def _is_plain(item) -> bool:

@@ -188,7 +188,7 @@ class Trace:
         return staged.stage(OpenSlice(axis, bounds), [x, *OpenSlice.open(bounds)])[0]
 
     def open_range(self, bounds: Sequence[torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
-        """Adds a range of floats whose length shows when the graph runs."""
+        """Adds a range whose length shows when the graph runs."""
         from torchtf.function.late import OpenRange
 
         return staged.stage(OpenRange(dtype), bounds)[0]
