@@ -166,6 +166,8 @@ class Tensor:
     def __bool__(self):
         return bool(self._numpy())
 
+    __nonzero__ = __bool__  # Python 2's name, which libraries still copy
+
     def __int__(self):
         return int(self._scalar())
 
@@ -256,7 +258,7 @@ class Tensor:
         return _restore, (to_numpy(self._data), self.dtype.name)
 
 
-layout.make_address_slot(Tensor._address)
+layout.make_address_slot(Tensor.__dict__["_address"])
 
 
 @nest.atom

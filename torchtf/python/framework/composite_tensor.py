@@ -7,19 +7,16 @@ import abc
 from torchtf.core import nest
 
 
-class _Kind(abc.ABCMeta):
-    def __instancecheck__(cls, instance) -> bool:
-        if cls is CompositeTensor:
-            return nest.is_composite(instance)
-        return super().__instancecheck__(instance)
-
-
-class CompositeTensor(metaclass=_Kind):
+class CompositeTensor(abc.ABC):
     """The base of a class whose objects are made of tensors, as its `_type_spec` says.
 
     Ragged and sparse tensors, extension types and all else with a spec of components count as
     instances.
     """
+
+    @classmethod
+    def __subclasshook__(cls, other):
+        return cls is CompositeTensor and hasattr(other, "_type_spec") or NotImplemented
 
     @property
     @abc.abstractmethod

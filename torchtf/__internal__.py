@@ -1,0 +1,2 @@
+from torchtf.python.framework.composite_tensor import CompositeTensor
+from torchtf.core.tensor import SymbolicTensor
