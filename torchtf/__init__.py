@@ -24,8 +24,6 @@ _keras_import.install()
 
 
 def __getattr__(name: str):
-    if name == "__internal__":
-        return importlib.import_module("torchtf.__internal__")
     place = TOP_LEVEL.get(name)
     if place is not None:
         module, _, attribute = place.partition(":")

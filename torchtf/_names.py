@@ -99,6 +99,7 @@ MODULES: dict[str, str] = {
     "io": "torchtf.io",
     "audio": "torchtf.audio",
     "autodiff": "torchtf.autodiff",
+    "__internal__": "torchtf.__internal__",
     "autograph": "torchtf.autograph",
     "bitwise": "torchtf.bitwise",
     "data": "torchtf.data",

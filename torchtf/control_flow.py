@@ -231,22 +231,35 @@ def case(pred_fn_pairs, default=None, exclusive: bool = False, strict: bool = Fa
             raise TypeError(f"pred must be Tensor of type bool: {pred}")
         if not callable(function):
             raise TypeError(f"fn for pred {pred} must be callable.")
-    if default is None:
-        tried = [p for p, _ in pairs]
-        last = pairs.pop()[1]
-
-        def default():
-            from torchtf.logging_ops import Assert
-
-            Assert(tried[-1], ["Input error: None of conditions evaluated as True:", *tried])
-            return last()
 
     def choose(pred, function, otherwise):
         result = cond(pred, function, otherwise)
         single = eager and not strict and isinstance(result, (list, tuple)) and len(result) == 1
         return result[0] if single else result
 
-    preds = [p for p, _ in pairs]
+    return first_that_holds(choose, pairs, default, exclusive)
+
+
+def first_that_holds(cond_fn, pred_fn_pairs, default, exclusive: bool):
+    """Calls the function of the first condition that holds, by a `cond` for each.
+
+    Args:
+        cond_fn: `tf.cond` or another function of a condition and two functions.
+        pred_fn_pairs: a list of (condition, function) pairs.
+        default: as of `case`.
+        exclusive: as of `case`.
+    """
+    preds = [p for p, _ in pred_fn_pairs]
+    if default is None:
+        *pred_fn_pairs, (_, last) = pred_fn_pairs
+
+        def default():
+            from torchtf.logging_ops import Assert
+
+            Assert(preds[-1], ["Input error: None of conditions evaluated as True:", *preds])
+            return last()
+
+    preds = preds[: len(pred_fn_pairs)]
     if exclusive and len(preds) > 1:
         from torchtf import math
         from torchtf.logging_ops import Assert
@@ -256,8 +269,8 @@ def case(pred_fn_pairs, default=None, exclusive: bool = False, strict: bool = Fa
             math.less_equal(count, 1),
             ["Input error: exclusive=True: more than 1 conditions evaluated as True:", *preds],
         )
-    for pred, function in reversed(pairs):
-        default = functools.partial(choose, pred, function, default)
+    for pred, function in reversed(pred_fn_pairs):
+        default = functools.partial(cond_fn, pred, function, default)
     return default()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from torchtf.core import dtypes, graph
 from torchtf.core.convert import convert_to_tensor, register_conversion, sizes_of
-from torchtf.core.tensor import Tensor, is_tensor_type, to_numpy
+from torchtf.core.tensor import Tensor, is_tensor_type
 
 
 def is_tensor(x) -> bool:
@@ -33,13 +33,16 @@ def get_static_value(tensor, partial=False):
 
     Args:
         tensor: a tensor; while a function is traced, sizes are the values that may be known.
+            What is no tensor is its own value.
         partial: whether unknown elements may be None.
 
     Returns:
         An array, or None.
     """
     if type(tensor) is Tensor:
-        return to_numpy(tensor._data)
+        return tensor.numpy()
+    if not is_tensor(tensor):
+        return tensor
     sizes = sizes_of(tensor)
     if sizes is None:
         return None

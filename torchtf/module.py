@@ -57,6 +57,10 @@ class Module(AutoTrackable):
     def name(self) -> str:
         return self._name
 
+    def _no_dependency(self, value):
+        """The value of an attribute, as libraries set those that are only configuration."""
+        return value
+
     @property
     def name_scope(self):
         """The name scope that `with_name_scope` enters."""

@@ -13,7 +13,7 @@ from torchtf.core import dtypes, errors, graph, tape
 from torchtf.core.convert import convert_to_tensor, sizes_of, to_axis, to_shape, to_torch
 from torchtf.core.dispatch import dispatched
 from torchtf.core.op import op
-from torchtf.core.shape import brackets
+from torchtf.core.shape import Dimension, brackets
 from torchtf.core.tensor import SymbolicTensor, is_fake, is_large, is_tensor_type
 
 _INDEX_ERROR = (
@@ -88,7 +88,7 @@ def _index_item(item):
         return builtins.slice(*[_bound(b) for b in (item.start, item.stop, item.step)])
     if isinstance(item, np.bool_):
         raise TypeError(_INDEX_ERROR.format(item))
-    if isinstance(item, (int, np.integer)):
+    if isinstance(item, (int, np.integer, Dimension)) or _is_array_of_one_index(item):
         return int(item)
     if isinstance(item, torch.SymInt):
         return torch.scalar_tensor(item, dtype=torch.int64)
@@ -103,6 +103,11 @@ def _index_item(item):
             raise TypeError(_INDEX_ERROR.format(item))
         return data if is_fake(data) else data.item()
     raise TypeError(_INDEX_ERROR.format(item))
+
+
+def _is_array_of_one_index(item) -> bool:
+    signed = isinstance(item, np.ndarray) and item.ndim == 0 and item.dtype.kind == "i"
+    return signed and item.dtype.itemsize > 1
 
 
 def _bound(bound):

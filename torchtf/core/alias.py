@@ -36,6 +36,8 @@ def _real(head: str, *parts: str):
     """What torchtf has in the place of a module."""
     name = ".".join((head, *parts))
     if head == "tf_keras":  # Keras 2, whose habits ours has
+        if parts[:1] == ("api",):  # `tf_keras.api._v1.keras`, where its names really are
+            parts = parts[3:]
         head, parts = "tensorflow", ("keras", *parts)
     if head != "tensorflow":
         return importlib.import_module(f"torchtf.{name}")

@@ -166,7 +166,7 @@ class Tensor:
     def __bool__(self):
         return bool(self._numpy())
 
-    __nonzero__ = __bool__  # Python 2's name, which libraries still copy
+    __nonzero__ = __bool__  # Python 2's name, by which libraries still ask for it
 
     def __int__(self):
         return int(self._scalar())

@@ -22,7 +22,7 @@ from torchtf.core import graph
 LIBRARIES = frozenset((
     "torchtf", "keras", "torch", "torchvision", "numpy", "scipy", "pandas", "matplotlib", "PIL",
     "malt", "tensorboard", "google", "absl", "h5py", "wrapt", "tqdm", "pytest", "_pytest",
-    "pluggy", "mock", "sklearn", "tensorflow", "tf_keras",
+    "pluggy", "mock", "sklearn", "tensorflow", "tensorflow_probability", "tf_keras",
 ))  # fmt: skip
 # set while the code of a function decorated with `do_not_convert` runs
 disabled: contextvars.ContextVar[bool] = contextvars.ContextVar("autograph_disabled", default=False)

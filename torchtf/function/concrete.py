@@ -192,6 +192,12 @@ class ConcreteFunction:
         """What runs the graph without recording it: here the function itself."""
         return self
 
+    def add_to_graph(self, g=None, overwrite: bool = False) -> None:
+        """Does nothing: a graph holds the functions that it calls, and needs no library of them."""
+
+    def add_gradient_functions_to_graph(self, g=None) -> None:
+        """Does nothing: a graph is differentiated when it runs."""
+
     def pretty_printed_signature(self, verbose: bool = True) -> str:
         return repr(self.function_type) if verbose else str(self.function_type)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 
 from torchtf.core import arena, dtypes
-from torchtf.core.name_scope import Names
+from torchtf.core.name_scope import Names, qualified
 from torchtf.core.specs import TensorSpec
 from torchtf.core.tensor import SymbolicTensor
 from torchtf.function import staged
@@ -299,6 +300,7 @@ class FuncGraph(Graph):
         captures: what the graph takes besides the function's arguments; may grow.
         specs: those of the results of a finished graph.
         structure: puts a flat list of results into the structure that the function returns.
+        names: those taken so far in a graph under way.
     """
 
     building_function = True
@@ -306,8 +308,10 @@ class FuncGraph(Graph):
     def __init__(
         self, name: str, fx_graph: torch.fx.Graph, captures: Collection[Capture],
         specs: Sequence[TensorSpec] = (), structure: Callable[[list], object] = list,
+        names: Names | None = None,
     ):  # fmt: skip
         self.name = name
+        self._taken = Names() if names is None else names
         self._fx_graph = fx_graph
         self._captures = captures
         self._specs = specs
@@ -362,6 +366,16 @@ class FuncGraph(Graph):
     def captures(self) -> list:
         """The pairs of what the graph takes from outside and the tensors that stand for it."""
         return [(c.owner, _tensor(c.node, self._names)) for c in self._captures]
+
+    def unique_name(self, name: str, mark_as_used: bool = True) -> str:
+        """`name` below the current name scope, with a number if an operation has that name.
+
+        Args:
+            name: what is wanted.
+            mark_as_used: whether it is taken from now on.
+        """
+        wanted = qualified(name)
+        return self._taken.take(wanted) if mark_as_used else self._taken.free(wanted)
 
     def operation_of(self, node: torch.fx.Node) -> Operation:
         """The operation that a node is, or is a result of."""
@@ -422,6 +436,18 @@ class FuncGraph(Graph):
         for key, value in attributes.items():
             _set_attribute(made.attr[key], value)
         return made
+
+
+class _NoGraph(FuncGraph):
+    """The graph outside functions, in which nothing is ever built."""
+
+    building_function = False
+
+
+@functools.cache
+def outside() -> FuncGraph:
+    """The graph outside functions: it stays empty, as ops run at once there."""
+    return _NoGraph("", torch.fx.Graph(), ())
 
 
 def _set_attribute(target, value) -> None:

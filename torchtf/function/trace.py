@@ -317,7 +317,8 @@ class Trace:
         """The graph in TensorFlow's terms: the `graph` of symbolic tensors."""
         from torchtf.function.func_graph import FuncGraph
 
-        return FuncGraph(self.name, self.tracer.graph, self.captures.values())
+        graph = self.tracer.graph
+        return FuncGraph(self.name, graph, self.captures.values(), names=self._names)
 
     @property
     def root(self) -> Trace:

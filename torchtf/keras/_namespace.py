@@ -56,6 +56,8 @@ _PREPROCESSING = [
     "TextVectorization",
 ]
 
+_LAYERS_OF_TF_1 = ["BatchNormalization", "Conv1D", "Conv2D", "Conv3D", "Dense", "Layer"]
+
 _LONG_NAMES = {
     "kl_divergence": "kld",
     "log_cosh": "logcosh",
@@ -74,6 +76,7 @@ ALIASES: dict[str, dict[str, str]] = {
     "losses": {long: f"losses.{short}" for long, short in _LONG_NAMES.items()},
     "metrics": {long: f"losses.{short}" for long, short in _LONG_NAMES.items()},
     "mixed_precision.experimental": {"Policy": "mixed_precision.Policy"},
+    "__internal__.legacy.layers": {n: f"layers.{n}" for n in _LAYERS_OF_TF_1},
 }
 
 
@@ -156,5 +159,7 @@ def build() -> None:
             if found is not None:
                 setattr(target, alias, found)
     from torchtf.keras._parameter_server import DatasetCreator
+    from torchtf.keras._symbolic import register_symbolic_tensor_type as register
 
     _module("utils.experimental").DatasetCreator = DatasetCreator  # type: ignore[attr-defined]
+    _module("__internal__.utils").register_symbolic_tensor_type = register  # type: ignore[attr-defined]

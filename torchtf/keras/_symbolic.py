@@ -119,3 +119,10 @@ def _dispatch(op: Any, args: tuple) -> Any:
 
 
 KerasTensor.__tf_dispatch__ = staticmethod(_dispatch)
+
+
+def register_symbolic_tensor_type(cls: type) -> None:
+    """Does nothing: a layer's results in functional models of Keras 3 are tensors of any class.
+
+    Source: `tf_keras.__internal__.utils.register_symbolic_tensor_type` of Keras 2.
+    """

@@ -54,7 +54,7 @@ _OWN = {
     "setdiff1d shape size space_to_batch space_to_depth squeeze transpose where zeros_like",
     "_casts": "to_bfloat16 to_complex128 to_complex64 to_double to_float to_int32 to_int64",
     "_collections": "GraphKeys add_to_collection add_to_collections all_variables colocate_with "
-    "get_collection get_collection_ref get_default_session global_variables "
+    "get_collection get_collection_ref get_default_graph get_default_session global_variables "
     "global_variables_initializer initialize_all_tables initialize_all_variables "
     "initialize_local_variables initialize_variables is_variable_initialized local_variables "
     "local_variables_initializer model_variables moving_average_variables "

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 
 import torchtf as tf
+from torchtf.core import graph
+from torchtf.function import func_graph
 
 
 class GraphKeys:
@@ -98,6 +100,11 @@ initialize_variables = variables_initializer
 def is_variable_initialized(variable):
     """A true scalar."""
     return variable.is_initialized()
+
+
+def get_default_graph():
+    """The graph of the function that is being traced, else one that stays empty."""
+    return func_graph.outside() if graph.state.trace is None else graph.state.trace.graph
 
 
 def reset_default_graph() -> None:

@@ -68,6 +68,10 @@ class VariableScope:
         """Sets the default regularizer."""
         self.regularizer = regularizer
 
+    def set_caching_device(self, caching_device) -> None:
+        """Sets the default caching device, which `get_variable` refuses."""
+        self.caching_device = caching_device
+
     def set_custom_getter(self, custom_getter) -> None:
         """Sets the default custom getter."""
         self.custom_getter = custom_getter

@@ -16,7 +16,7 @@ class CompositeTensor(abc.ABC):
 
     @classmethod
     def __subclasshook__(cls, other):
-        return cls is CompositeTensor and hasattr(other, "_type_spec") or NotImplemented
+        return (cls is CompositeTensor and hasattr(other, "_type_spec")) or NotImplemented
 
     @property
     @abc.abstractmethod
