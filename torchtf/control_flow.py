@@ -249,17 +249,17 @@ def first_that_holds(cond_fn, pred_fn_pairs, default, exclusive: bool):
         default: as of `case`.
         exclusive: as of `case`.
     """
-    preds = [p for p, _ in pred_fn_pairs]
     if default is None:
+        tried = [p for p, _ in pred_fn_pairs]
         *pred_fn_pairs, (_, last) = pred_fn_pairs
 
         def default():
             from torchtf.logging_ops import Assert
 
-            Assert(preds[-1], ["Input error: None of conditions evaluated as True:", *preds])
+            Assert(tried[-1], ["Input error: None of conditions evaluated as True:", *tried])
             return last()
 
-    preds = preds[: len(pred_fn_pairs)]
+    preds = [p for p, _ in pred_fn_pairs]
     if exclusive and len(preds) > 1:
         from torchtf import math
         from torchtf.logging_ops import Assert

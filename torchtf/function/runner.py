@@ -39,6 +39,11 @@ for _name in (
             _BINDINGS[getattr(_packet, _overload)] = _binding
 
 
+def bind(overload: torch._ops.OpOverload, function: Callable) -> None:
+    """Graphs call `function` for an op of our own: it takes the same and does without dispatch."""
+    _BINDINGS[overload] = function
+
+
 def callable_of(node: torch.fx.Node) -> Callable:
     """What running a `call_function` node calls."""
     target = node.target

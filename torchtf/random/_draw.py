@@ -15,6 +15,7 @@ import torch
 from torchtf.core import device, errors
 from torchtf.core.dtypes import FROM_TORCH
 from torchtf.core.tensor import is_fake, to_numpy
+from torchtf.function import runner
 from torchtf.random import _distributions as distributions
 from torchtf.random._philox import Stream, from_seeds
 
@@ -108,6 +109,19 @@ def _(info, in_dims, state, params, kind, shape, dtype):
     return torch.stack(rows), 0
 
 
+def _is_transformed(state, params) -> bool:
+    return any(torch._C._functorch.is_functorch_wrapped_tensor(t) for t in (state, *params))
+
+
+def _run_draw(state, params, kind, shape, dtype):
+    if torch._C._len_torch_dispatch_stack() or _is_transformed(state, params):
+        return _traced_draw(state, params, kind, shape, dtype)
+    return _traced_draw._init_fn(state, params, kind, shape, dtype)
+
+
+runner.bind(torch.ops.torchtf.philox.default, _run_draw)
+
+
 def from_stream(stream: Stream, kind, shape, dtype, params=()) -> torch.Tensor:
     """An eager draw from a known stream."""
     return _draw(stream, kind, shape, dtype, _arrays(params), device.current())
@@ -116,9 +130,10 @@ def from_stream(stream: Stream, kind, shape, dtype, params=()) -> torch.Tensor:
 def from_state(state: torch.Tensor, kind, shape, dtype, params=()) -> torch.Tensor:
     """A draw from the stream of a state tensor: two seeds, or counter and key."""
     params = list(params)
-    functorch = torch._C._functorch
-    if any(is_fake(t) or functorch.is_functorch_wrapped_tensor(t) for t in (state, *params)) or any(
-        not isinstance(s, int) for s in shape
+    if (
+        any(is_fake(t) for t in (state, *params))
+        or _is_transformed(state, params)
+        or any(not isinstance(s, int) for s in shape)
     ):
         return _traced_draw(state.to(torch.int64), params, kind, list(shape), dtype)
     return from_stream(_stream(state), kind, shape, dtype, params)
