@@ -211,17 +211,18 @@ class TFLiteConverter:
         """A converter for concrete functions, one signature each.
 
         Args:
-            funcs: concrete functions.
+            funcs: concrete functions, or signatures of a loaded SavedModel.
             trackable_obj: the object that owns their variables; the functions hold them already.
 
         Raises:
             ValueError: for a `tf.function` that is not concrete.
         """
         from torchtf.function.concrete import ConcreteFunction
+        from torchtf.saved_model import LoadedFunction
 
         funcs = list(funcs)
         for function in funcs:
-            if not isinstance(function, ConcreteFunction):
+            if not isinstance(function, (ConcreteFunction, LoadedFunction)):
                 hint = " To get the ConcreteFunction from a Function, call get_concrete_function."
                 raise ValueError(
                     "This function takes in a list of ConcreteFunction."

@@ -72,6 +72,7 @@ class _Options:
     _defaults: dict[str, Any] = {}
     _reasons: dict[str, str] = {}
     _without_effect: frozenset[str] = frozenset()
+    _same_as_default = {"experimental_io_device": "/job:localhost"}  # the host that runs this
 
     def __init__(self, *args, **options):
         kind = type(self).__name__
@@ -84,7 +85,8 @@ class _Options:
             if name in given:
                 raise TypeError(f"{kind}() got multiple values for argument {name!r}")
         for name, value in (self._defaults | given | options).items():
-            if value != self._defaults[name] and name not in self._without_effect:
+            usual = (self._defaults[name], self._same_as_default.get(name, self._defaults[name]))
+            if value not in usual and name not in self._without_effect:
                 reason = self._reasons.get(name, "does not apply here; leave it out")
                 raise NotImplementedError(f"{kind}({name}={value!r}) {reason}")
             setattr(self, name, value)
@@ -95,7 +97,8 @@ class SaveOptions(_Options):
 
     Only the defaults are supported, but for those that change nothing: the ops of a torch graph
     are in no namespace and have no place in the source (`namespace_whitelist`, `save_debug_info`),
-    and custom gradients are not saved in any case (`experimental_custom_gradients`).
+    and custom gradients are not saved in any case (`experimental_custom_gradients`). The
+    `experimental_io_device` may be this host, "/job:localhost".
 
     Raises:
         TypeError, ValueError: for a namespace that is no string.
@@ -140,7 +143,10 @@ class SaveOptions(_Options):
 
 
 class LoadOptions(_Options):
-    """Options of `load` (source: `tf.saved_model.LoadOptions`); only the defaults are supported."""
+    """Options of `load` (source: `tf.saved_model.LoadOptions`).
+
+    Only the defaults are supported, and "/job:localhost" as `experimental_io_device`.
+    """
 
     _defaults = {
         "allow_partial_checkpoint": False,
@@ -159,10 +165,11 @@ def save(obj, export_dir: str, signatures=None, options: SaveOptions | None = No
     Args:
         obj: a Keras model or a `tf.Module`, with its variables, functions and assets.
         export_dir: the folder to write; replaced when everything went well, else as it was.
-        signatures: a `tf.function` with an input signature, a concrete function, or a dict of
-            them by signature key. Without it, the call of a Keras model, or the only such function
-            among the attributes of `obj`. The variables and functions of `obj` and of what it
-            holds are saved in any case, with the graphs that were traced.
+        signatures: a `tf.function` with an input signature, a concrete function, a signature of a
+            loaded SavedModel, or a dict of them by signature key. Without it, the call of a Keras
+            model, or the only such function among the attributes of `obj`. The variables and
+            functions of `obj` and of what it holds are saved in any case, with the graphs that were
+            traced.
         options: `SaveOptions`.
 
     Raises:
@@ -278,7 +285,7 @@ def _functions(obj, signatures) -> dict[str, Any]:
         value = function
         if hasattr(value, "input_signature"):  # a tf.function, perhaps a method of a Keras model
             value = _only_concrete(value)
-        if not isinstance(value, concrete.ConcreteFunction):
+        if not isinstance(value, (concrete.ConcreteFunction, LoadedFunction)):
             raise ValueError(
                 "Expected a TensorFlow function for which to generate a signature, but got "
                 f"{function}. Only `tf.functions` with an input signature or concrete functions "
@@ -392,8 +399,12 @@ def signature_of(key: str, concrete, description: Description | None = None):
     Raises:
         ValueError: for an output that is no tensor.
     """
-    names = [name for name, _ in _inputs(concrete)]
     described = description or Description(None)
+    if isinstance(concrete, LoadedFunction):
+        names = list(concrete.structured_outputs)
+        graph = concrete.graph_function()
+        return described.signature(key, graph, [name for name, _ in _inputs(graph)], names)
+    names = [name for name, _ in _inputs(concrete)]
     return described.signature(key, concrete, names, _outputs(key, concrete))
 
 
@@ -550,9 +561,11 @@ class LoadedFunction:
     """
 
     def __init__(
-        self, key: str, inputs: list[TensorSpec], outputs: list[TensorSpec], run, variables=()
+        self, key: str, inputs: list[TensorSpec], outputs: list[TensorSpec], run, graph=None
     ):
         self.name = key
+        self._graph = graph  # a ConcreteFunction of flat arguments; none where TensorFlow runs it
+        variables = () if graph is None else graph.variables
         self.variables = tuple(variables)
         self.trainable_variables = tuple(v for v in self.variables if v.trainable)
         self._run = run  # {name: Tensor} -> {name: Tensor}
@@ -584,6 +597,20 @@ class LoadedFunction:
             for i, (name, spec) in enumerate(specs.items())
         }
         return self._run(tensors)
+
+    def graph_function(self):
+        """The graph of the signature, to be saved or converted again.
+
+        Raises:
+            NotImplementedError: for a signature that TensorFlow wrote.
+        """
+        if self._graph is None:
+            raise NotImplementedError(
+                f"the signature {self.name!r} was written by TensorFlow and runs there: it cannot "
+                "be saved again. tf.lite.TFLiteConverter.from_saved_model(folder, "
+                f"signature_keys=[{self.name!r}]) converts it."
+            )
+        return self._graph
 
     def _misfit(self, args, kwargs) -> str | None:
         """Why the arguments are not those of the signature."""
@@ -656,7 +683,7 @@ def _own(entry, graph) -> LoadedFunction:
         results = graph.call_flat([tensors[spec.name] for spec in inputs])
         return dict(zip([spec.name for spec in outputs], results, strict=True))
 
-    return LoadedFunction(entry.name, inputs, outputs, run, graph.variables)
+    return LoadedFunction(entry.name, inputs, outputs, run, graph)
 
 
 def _foreign(folder: str, key: str, entry: dict) -> LoadedFunction:

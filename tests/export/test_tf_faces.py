@@ -165,7 +165,7 @@ def test_errors_of_save(tmp_path):
     with pytest.raises(OSError, match="SavedModel file does not exist"):
         tf.saved_model.load(target)
     with pytest.raises(NotImplementedError, match="experimental_io_device"):
-        tf.saved_model.SaveOptions(experimental_io_device="/job:localhost")
+        tf.saved_model.SaveOptions(experimental_io_device="/job:worker")
     with pytest.raises(NotImplementedError, match=r"function_aliases.* make it an attribute"):
         tf.saved_model.SaveOptions(function_aliases={"f": module.scale})
 
@@ -175,6 +175,21 @@ def test_errors_of_load(folder):
         tf.saved_model.load(folder, tags="train")
     with pytest.raises(KeyError):
         tf.saved_model.load(folder).signatures["missing"]
+
+
+def test_a_loaded_signature_is_saved_and_converted_again(folder, tmp_path):
+    local = {"experimental_io_device": "/job:localhost"}
+    model = tf.saved_model.load(folder, options=tf.saved_model.LoadOptions(**local))
+    options = tf.saved_model.SaveOptions(**local)
+    tf.saved_model.save(model, str(tmp_path / "m"), model.signatures, options)
+    again = tf.saved_model.load(str(tmp_path / "m")).signatures["serving_default"]
+    np.testing.assert_allclose(again(input=tf.constant(X))["output"], Y)
+    assert sorted(again.structured_outputs) == ["copy", "output"] and len(again.variables) == 1
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [model.signatures["serving_default"]], model
+    )
+    runner = tf.lite.Interpreter(model_content=converter.convert()).get_signature_runner()
+    np.testing.assert_allclose(runner(input=X)["output"], Y)
 
 
 def test_convert_and_run(folder):
