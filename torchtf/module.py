@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 
 from torchtf.core import nest
 from torchtf.core.name_scope import name_scope
@@ -66,23 +67,43 @@ class Module(AutoTrackable):
         """The name scope that `with_name_scope` enters."""
         return name_scope(self._scope_name)
 
-    def _found(self, wanted) -> tuple:
-        """What `wanted` accepts among the attributes, here first, then in sub-modules."""
-        found, seen = [], {id(self)}
-        queue = [self]
-        while queue:
-            module = queue.pop(0)
+    def _flatten(
+        self, recursive=True, predicate=None, attribute_traversal_key=None, with_path=False,
+        expand_composites=False,
+    ) -> Iterator:  # fmt: skip
+        """The atoms in the attributes, in the order of these, then those of the modules among them.
+
+        For subclasses, which make properties like `variables` of it (source: `tf.Module._flatten`).
+
+        Args:
+            recursive: whether modules are walked through, too.
+            predicate: tells which atoms are wanted; all by default.
+            attribute_traversal_key: by which the names of attributes are sorted.
+            with_path: whether the path of attribute names and keys comes along, as (path, atom).
+                Then an atom comes as often as there are paths to it, else once.
+            expand_composites: whether the tensors of ragged tensors and their like are the atoms.
+        """
+        seen = {id(self)}
+
+        def walk(module, path: tuple, above: tuple):
             below = []
-            for leaf in _leaves(module):
-                if id(leaf) in seen:
-                    continue
-                seen.add(id(leaf))
-                if wanted(leaf):
-                    found.append(leaf)
+            for key, leaf in _leaves(module, attribute_traversal_key, expand_composites):
+                if not with_path:
+                    if id(leaf) in seen:
+                        continue
+                    seen.add(id(leaf))
+                if predicate is None or predicate(leaf):
+                    yield (path + key, leaf) if with_path else leaf
                 if _has_attributes(leaf):
-                    below.append(leaf)
-            queue = below + queue
-        return tuple(found)
+                    below.append((path + key, leaf))
+            if recursive and id(module) not in above:
+                for key, leaf in below:
+                    yield from walk(leaf, key, (*above, id(module)))
+
+        return walk(self, (), ())
+
+    def _found(self, wanted) -> tuple:
+        return tuple(self._flatten(predicate=wanted, expand_composites=True))
 
     @property
     def variables(self) -> tuple:
@@ -125,17 +146,28 @@ def _has_attributes(value) -> bool:
     return hasattr(value, "_layers") and hasattr(value, "trainable_variables")
 
 
-def _leaves(module):
-    """The atoms in a module's attributes, sorted by the attributes' names."""
+def _leaves(module, order, expand_composites: bool) -> Iterator:
+    """The (path, atom) pairs of a module's attributes."""
     if not isinstance(module, Module):  # a Keras layer knows its own
-        yield from module.variables
+        yield from (((v.name,), v) for v in module.variables)
         return
-    for key in sorted(vars(module)):
-        if key in module._TF_MODULE_IGNORED_PROPERTIES:
-            continue
-        value = vars(module)[key]
+    for name in sorted(vars(module), key=order):
+        if name not in module._TF_MODULE_IGNORED_PROPERTIES:
+            yield from _atoms(vars(module)[name], (name,), expand_composites)
+
+
+def _atoms(value, path: tuple, expand_composites: bool) -> Iterator:
+    if expand_composites and nest.is_composite(value) and not _is_variable(value):
+        parts = nest.flatten(value, expand_composites=True)
+        kind = value._type_spec.value_type.__name__  # the key of each of its tensors
+        children = [(kind, part) for part in parts]
+    else:
         try:
-            flat = nest.flatten(value)
+            children = nest.children(value)
         except TypeError:  # a dict whose keys do not sort
-            flat = nest.flatten(list(value.values()))
-        yield from flat
+            children = list(value.items())
+    if children is None:
+        yield path, value
+        return
+    for key, child in children:
+        yield from _atoms(child, (*path, key), expand_composites)

@@ -168,3 +168,47 @@ def test_the_default_graph():
 
     f(torchtf.constant(1.0))
     assert names == ["n", "n", "n_1"]
+
+
+def modules(tf):
+    a, b = tf.Module(name="a"), tf.Module(name="b")
+    a.v, a.b, a.z, a.s = tf.Variable(1.0), b, b, tf.constant("s")
+    a.rt = tf.ragged.constant([[1, 2], [3]])
+    b.w = [tf.Variable(2.0), {"k": tf.Variable(3.0, trainable=False), "j": (4, tf.Variable(5.0))}]
+    b.a = a
+    return a
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"recursive": False}, {"recursive": False, "expand_composites": True},
+        {"attribute_traversal_key": lambda name: [-ord(c) for c in name]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_atoms_of_modules(options):
+    def describe(tf):
+        def of(atom):
+            if isinstance(atom, tf.Module):
+                return atom.name
+            value = atom.numpy() if hasattr(atom, "numpy") else atom
+            return value.tolist() if isinstance(value, np.ndarray) else value
+
+        a = modules(tf)
+        found = a._flatten(
+            predicate=lambda x: tf.is_tensor(x) or isinstance(x, tf.Module), **options
+        )
+        paths = a._flatten(predicate=tf.is_tensor, with_path=True, **options)
+        return str([of(x) for x in found]), str([(p[:2], of(x)) for p, x in paths])
+
+    assert describe(torchtf) == describe(tensorflow)
+
+
+def test_the_variables_of_modules():
+    def describe(tf):
+        a = modules(tf)
+        kinds = a.variables, a.trainable_variables, a.non_trainable_variables
+        return [[float(v) for v in k] for k in kinds], [m.name for m in a.submodules]
+
+    assert describe(torchtf) == describe(tensorflow)
