@@ -110,6 +110,9 @@ def test_old_names():
     loss = keras.losses.MeanSquaredError(reduction=keras.losses.Reduction.AUTO)
     assert float(loss([[0.0], [0.0]], [[1.0], [3.0]])) == 5.0
     assert keras.backend.int_shape(keras.Input((3,))) == (None, 3)
+    optimizer = keras.optimizers.SGD(0.5)
+    keras.backend.set_value(optimizer.lr, 0.25)
+    assert keras.backend.get_value(optimizer.learning_rate) == 0.25
     with pytest.raises(NotImplementedError, match="partitioner"):
         layers.Dense(1).add_weight("w", shape=(1,), partitioner=lambda: None)
 

@@ -62,6 +62,32 @@ calls = {
     "concatenate": lambda: keras.ops.concatenate([tf.ones([2, 3]), two]),
     "reshape": lambda: keras.ops.reshape(tf.ones([2, 3]), (4,)),
 }
+a, b, ops = tf.ones([2, 3]), tf.ones([4, 5]), keras.ops
+words = {
+    "stack": lambda: ops.stack([a, b]),
+    "where": lambda: ops.where(a > 0, b, a),
+    "broadcast_to": lambda: ops.broadcast_to(a, (3, 3)),
+    "transpose": lambda: ops.transpose(a, (0, 1, 2)),
+    "flip": lambda: ops.flip(a, axis=4),
+    "sum": lambda: ops.sum(a, axis=4),
+    "mean": lambda: ops.mean(a, axis=-3),
+    "max": lambda: ops.max(a, axis=4),
+    "squeeze": lambda: ops.squeeze(a, 0),
+    "slice": lambda: ops.slice(a, (0, 0), (5, 5)),
+    "repeat": lambda: ops.repeat(a, 2, axis=4),
+    "top_k": lambda: ops.top_k(a, 9),
+    "take_along_axis": lambda: ops.take_along_axis(a, tf.zeros([3, 3], tf.int32), axis=1),
+}
+kinds = {  # whose texts name other kernels
+    "dot": lambda: ops.dot(a, b),
+    "einsum": lambda: ops.einsum("ij,jk->ik", a, b),
+    "tensordot": lambda: ops.tensordot(a, b, 1),
+    "pad": lambda: ops.pad(a, ((1, 1),)),
+    "split": lambda: ops.split(a, 2, axis=1),
+    "softmax": lambda: ops.softmax(a, axis=3),
+    "argmax": lambda: ops.argmax(a, axis=3),
+    "moments": lambda: ops.moments(a, axes=[3]),
+}
 
 
 def answer(call):
@@ -74,6 +100,8 @@ def answer(call):
 
 
 results = {name: answer(call) for name, call in calls.items()}
+results["words of ops"] = {name: answer(call) for name, call in words.items()}
+results["kinds of ops"] = {name: answer(call)[0] for name, call in kinds.items()}
 try:
     keras.Sequential([keras.Input((3,)), Adds()])
 except Exception as e:  # the words of shape inference are TensorFlow's own
@@ -107,3 +135,9 @@ def results(tmp_path_factory):
 )  # fmt: skip
 def test_errors_keep_their_text(results, name):
     assert results["torchtf"][name] == results["tensorflow"][name]
+
+
+def test_shapes_and_axes_that_functions_of_keras_refuse(results):
+    expected, found = results["tensorflow"], results["torchtf"]
+    assert found["words of ops"] == expected["words of ops"]
+    assert found["kinds of ops"] == expected["kinds of ops"]

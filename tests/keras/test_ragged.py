@@ -94,6 +94,12 @@ calls = {
     "dropout": lambda: L.Dropout(0.5)(rows),
     "rescaling": lambda: L.Rescaling(2.0, 1.0)(rows),
     "normalization": lambda: L.Normalization(mean=1.0, variance=2.0)(rows),
+    "batch norm": lambda: [
+        layer(rows, training=training)
+        for layer in [L.BatchNormalization(momentum=0.5)] for training in (True, False)
+    ],
+    "layer norm": lambda: [L.LayerNormalization()(rows), L.LayerNormalization(rms_scaling=True)(rows)],
+    "flatten": lambda: L.Flatten()(rows[:1]),
     "discretization": lambda: L.Discretization([1.0, 3.0])(rows),
     "encoding": lambda: L.CategoryEncoding(5)(ids),
     "lookup": lambda: L.StringLookup(vocabulary=["a", "b"])(words),
@@ -166,7 +172,7 @@ def assert_close(found, expected):
     "name",
     [
         "embedding", "pooling", "maximum", "activation", "dropout", "rescaling", "normalization",
-        "discretization", "encoding", "lookup", "hashing", "lambda", "merge", "custom",
+        "batch norm", "layer norm", "flatten", "discretization", "encoding", "lookup", "hashing", "lambda", "merge", "custom",
         "functional", "trained", "predicted", "subclassed", "texts", "gradient", "ops", "known", "quotients",
     ],
 )  # fmt: skip

@@ -247,3 +247,17 @@ def test_state_dict_has_them():
     x = torch.ones(4, 3, dtype=torch.float64)
     torch.func.functional_call(second, tensors, (x,)).sum().backward()
     assert tensors["0.w"].grad.abs().sum() > 0
+
+
+def test_a_variable_is_a_weight_while_an_attribute_holds_it():
+    layer = keras.layers.Layer()
+    layer.v, layer.kept = tf.Variable(1.0, name="v"), tf.Variable(2.0, name="kept")
+    layer.parts, layer.block = [layer.kept], Block()
+    kept = layer.kept
+    layer.v = tf.Variable(3.0, name="new")
+    layer.kept = None
+    assert {v.name for v in layer.weights} == {"new:0", "kept:0", "scale:0"}
+    assert layer.parts[0] is kept
+    del layer.v
+    layer.block = None
+    assert [v.name for v in layer.trainable_variables] == ["kept:0"]

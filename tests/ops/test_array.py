@@ -504,6 +504,8 @@ def test_choosing_and_searching(case):
         "tf.repeat(x, 2, axis=0)",
         "tf.repeat(x, 2, axis=1)",
         "tf.repeat(x, 2)",
+        "tf.repeat(x, 2, axis=4)",
+        "tf.repeat(x, 2, axis=-4)",
         case("tf.repeat(v, [1, 2, 0, 1, 3])", static=("v",)),
         "tf.repeat(x, [1, 0, 2], axis=1)",
         "tf.repeat(names, 2)",

@@ -181,14 +181,16 @@ def repeat(input, repeats, axis=None, name=None):
         axis: the axis; by default the tensor is flattened first.
 
     Raises:
-        ValueError: if `repeats` does not fit the axis.
+        ValueError: if there is no such axis, or `repeats` does not fit it.
         InvalidArgumentError: if one of them is negative.
     """
     input = convert_to_tensor(input)
     if axis is None:
         input, axis = reshape(input, [-1]), 0
-    axis = to_axis(axis)
-    axis = axis + input.ndim if axis < 0 else axis
+    axis, rank = to_axis(axis), input.ndim
+    if not -rank <= axis < rank:
+        raise ValueError(f"axis={axis} out of bounds: expected {-rank}<=axis<{rank}")
+    axis = axis + rank if axis < 0 else axis
     repeats = convert_to_tensor(repeats, dtype_hint=dtypes.int32)
     known = sizes_of(repeats) if is_fake(repeats._data) else np.array(listed(repeats._data))
     if known is None:

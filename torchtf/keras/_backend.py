@@ -3,6 +3,7 @@
 Contract:
 - Keras' functions of Keras 2's backend call ops by their names in `tf.compat.v1`. They find here
   the ops of `tf` that do the same; `tf.compat.v1` itself stays as small as it is.
+- `set_value` sets variables of Keras, as it did in Keras 2, beside those of `tf`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import types
 from typing import Any
 
+import numpy as np
+from keras.src import backend
 from keras.src.legacy import backend as legacy_backend
 
 import torchtf as tf
 from torchtf.core.tensor import Tensor
-from torchtf.keras._patch import own_attribute
+from torchtf.keras._patch import own_attribute, replaces, use_everywhere
 
 
 class _Renamed(types.ModuleType):
@@ -78,3 +81,11 @@ own_attribute(legacy_backend, "tf")
 legacy_backend.tf = _Renamed(
     "tensorflow", tf, __internal__=_internal, compat=types.SimpleNamespace(v1=_v1)
 )
+
+
+@replaces(legacy_backend, "set_value")
+def set_value(x: Any, value: Any) -> None:
+    x.assign(np.asarray(value, backend.standardize_dtype(x.dtype)))
+
+
+use_everywhere(set_value)

@@ -320,6 +320,9 @@ _batch_norm_call = own_attribute(BatchNormalization, "call")
 def batch_norm_call(
     self: Any, inputs: torch.Tensor, training: Any = None, mask: Any = None
 ) -> torch.Tensor:
+    if isinstance(inputs, RaggedTensor) and self.axis in (-1, len(inputs.shape) - 1):
+        values = batch_norm_call(self, _side.inward(inputs.flat_values), training)
+        return _side.inward(inputs.with_flat_values(_side.outward(values)))
     axis = self.axis % inputs.ndim
     native = (
         mask is None

@@ -21,6 +21,7 @@ from keras.src.backend.torch import core
 from keras.src.backend.torch import nn as keras_nn
 from keras.src.backend.torch import numpy as keras_numpy
 from keras.src.backend.torch import random as keras_random
+from keras.src.layers.normalization.layer_normalization import LayerNormalization
 from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils
 
 import torchtf as tf
@@ -212,8 +213,20 @@ for _name, _op in {
     "squeeze": tf.squeeze,
     "where": tf.where,
     "matmul": tf.matmul,
+    "reshape": lambda x, newshape: tf.reshape(x.flat_values, newshape),
 }.items():
     _with_ragged(keras_numpy, _name, _as_op(_op))
+
+_layer_norm_call = own_attribute(LayerNormalization, "call")
+
+
+@replaces(LayerNormalization, "call")
+def layer_norm_call(self: Any, inputs: Any) -> Any:
+    if not is_ragged(inputs) or self.axis not in (-1, [-1], (-1,)):
+        return _layer_norm_call(self, inputs)
+    values = _layer_norm_call(self, _side.inward(inputs.flat_values))
+    return _on_tf(inputs.with_flat_values, values)
+
 
 # ---- batches ------------------------------------------------------------------------------------
 

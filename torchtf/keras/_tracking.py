@@ -4,6 +4,7 @@ Contract:
 - A `tf.Variable` set as an attribute of a layer, also inside lists and dicts, or held by a
   `tf.Module` that is one, is among the layer's `weights` and `variables`, trains, and is saved with
   the layer. That is Keras 2's rule; Keras 3 tracks only its own variables.
+- It is so for as long as an attribute holds it: another value in its place, or `del`, ends it.
 - A layer that is not trainable has no trainable ones, whatever their own flag says.
 - A metric resets them with its other variables.
 - They may be created after the layer was built: `if self.v is None: self.v = tf.Variable(...)`.
@@ -64,6 +65,37 @@ def add_to_store(self: Any, store_name: str, value: Any) -> None:
         return _add_to_store(self, store_name, value)
     finally:
         self.locked = locked
+
+
+_set = own_attribute(Layer, "__setattr__")
+_delete = own_attribute(Layer, "__delattr__")
+
+
+def _forget(layer: Any, value: Any) -> None:
+    """Ends the tracking of what an attribute held, unless another one holds it."""
+    held = vars(layer).values()
+    if not any(v is value for v in (*held, *tree.flatten([v for v in held if _is_container(v)]))):
+        layer._tracker.untrack(value)
+
+
+def _is_container(value: Any) -> bool:
+    return isinstance(value, (list, tuple, dict))
+
+
+@replaces(Layer, "__setattr__")
+def __setattr__(self: Any, name: str, value: Any) -> None:
+    before = vars(self).get(name)
+    _set(self, name, value)
+    if before is not value and isinstance(before, (Variable, Module)):
+        _forget(self, before)
+
+
+@replaces(Layer, "__delattr__")
+def __delattr__(self: Any, name: str) -> None:
+    before = vars(self).get(name)
+    _delete(self, name)
+    if isinstance(before, (Variable, Module)):
+        _forget(self, before)
 
 
 # Modules whose variables are being listed: one may hold the layer that holds it.

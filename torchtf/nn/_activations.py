@@ -147,8 +147,8 @@ def _check_axis(x, axis):
     if x.dim() == 0 or not -x.dim() <= axis < x.dim():
         raise errors.InvalidArgumentError(
             None, None,
-            f"`axis` must be in the range [{-x.dim()}, {x.dim()}) where {x.dim()} is the number of "
-            f"dimensions in the input. Received: axis={axis}",
+            f"`dim` must be in the range [{-x.dim()}, {x.dim()}) where {x.dim()} is the number of "
+            f"dimensions in the input. Received: dim={axis}",
         )  # fmt: skip
     return axis
 
