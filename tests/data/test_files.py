@@ -7,7 +7,6 @@ import random
 import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import torchtf as tf
@@ -194,45 +193,7 @@ def test_list_files_is_sorted_or_shuffled(tmp_path):
     compare(lambda tf: tf.data.Dataset.list_files([pattern, str(tmp_path / "*.csv")], False))
 
 
-# -- CSV
-
-CSV = b'x,y,z\n1,2.5,a\n,3,"b,""c"\n4,,\n'
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"record_defaults": [0, 0.5, "none"], "header": True},
-        {"record_defaults": [[0], [0.5], [""]], "header": True},
-        {"record_defaults": [np.int32, np.float32, np.str_], "header": True},
-        {"record_defaults": [0, ""], "header": True, "select_cols": [0, 2]},
-        {"record_defaults": [0.0], "header": True, "exclude_cols": [0, 2]},
-        {"record_defaults": ["", "", ""]},
-        {"record_defaults": [0, 0.5], "header": True},
-        {"record_defaults": [0, 0, ""], "header": True},
-    ],
-)
-def test_csv_fields_are_tensorflows(tmp_path, arguments):
-    path = tmp_path / "x.csv"
-    path.write_bytes(CSV)
-    compare(
-        lambda tf: tf.data.experimental.CsvDataset(str(path), **arguments), texts=False, limit=10
-    )
-
-
-def test_csv_columns_as_dictionaries(tmp_path):
-    path = tmp_path / "x.csv"
-    path.write_bytes(b"a,b,c\n1,2.5,x\n3,1e300,y\n5,3,z\n99999999999,,w\n")
-    for arguments in (
-        {}, {"label_name": "c"}, {"select_columns": ["a", "c"]},
-        {"column_defaults": [tf.int64.as_numpy_dtype, 0.0, ""]},
-    ):  # fmt: skip
-        compare(lambda tf, a=arguments: tf.data.experimental.make_csv_dataset(
-            str(path), 3, num_epochs=1, shuffle=False, **a
-        ))  # fmt: skip
-    compare(lambda tf: tf.data.experimental.make_csv_dataset(
-        str(path), 2, shuffle_seed=1, shuffle_buffer_size=4
-    ).take(5))  # fmt: skip
+# -- databases
 
 
 def test_rows_of_a_database(tmp_path):

@@ -45,12 +45,9 @@ def file_names(names) -> list[str]:
     Raises:
         TypeError: if it holds something else.
     """
-    if hasattr(names, "__fspath__"):
-        names = names.__fspath__()
-    if isinstance(names, (list, tuple)):
-        names = [n.__fspath__() if hasattr(n, "__fspath__") else n for n in names]
-        if not names:
-            return []
+    names = path_texts(names)
+    if isinstance(names, (list, tuple)) and not names:
+        return []
     tensor = names if is_tensor_type(names) else convert_to_tensor(names)
     if tensor.dtype is not dtypes.string:
         raise TypeError(
@@ -62,6 +59,15 @@ def file_names(names) -> list[str]:
             "The `filenames` argument must contain `tf.string` elements of shape [] (i.e. scalars)."
         )
     return [n.decode() for n in tensor._data.reshape(-1).tolist()]
+
+
+def path_texts(names):
+    """An argument of names with the texts of its paths (`os.PathLike`); all else stays."""
+    if hasattr(names, "__fspath__"):
+        return names.__fspath__()
+    if isinstance(names, (list, tuple)):
+        return [n.__fspath__() if hasattr(n, "__fspath__") else n for n in names]
+    return names
 
 
 def objects(items: Sequence[bytes]) -> np.ndarray:

@@ -6,7 +6,6 @@ from torchtf.io import gfile
 from torchtf.io._codecs import (
     decode_base64,
     decode_compressed,
-    decode_csv,
     decode_json_example,
     decode_proto,
     decode_raw,
@@ -18,6 +17,7 @@ from torchtf.io._codecs import (
     serialize_sparse,
     serialize_tensor,
 )  # fmt: skip
+from torchtf.io._csv import decode_csv
 from torchtf.io._features import (
     FixedLenFeature,
     FixedLenSequenceFeature,

@@ -1,10 +1,9 @@
-"""Ops that turn bytes into values and back: raw, base64, zlib, CSV, JSON, tensor protos."""
+"""Ops that turn bytes into values and back: raw, base64, zlib, JSON, tensor protos."""
 
 from __future__ import annotations
 
 import base64
 import gzip
-import itertools
 import re
 import zlib
 
@@ -12,14 +11,8 @@ import numpy as np
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
-from torchtf.array_ops._indexing import where
-from torchtf.array_ops._shaping import reshape
 from torchtf.core import dtypes, errors
-from torchtf.core.convert import convert_to_tensor
 from torchtf.core.host_op import each, host_op, object_array
-from torchtf.framework import is_symbolic_tensor
-from torchtf.function.trace import init_scope
-from torchtf.math._arithmetic import equal, logical_or, not_equal
 from torchtf.tensor_proto import make_ndarray
 
 
@@ -144,157 +137,6 @@ def decode_compressed(bytes, compression_type="", name=None):
         compression_type: "", "ZLIB" or "GZIP".
     """
     return _decode_compressed(bytes, compression_type, name)
-
-
-# -- CSV
-
-
-@host_op("DecodeCSV", out="output_types")
-def _decode_csv(records: S, defaults, output_types, delimiter, quoting, na_value, columns):
-    shape = records.shape
-    wanted = list(range(len(defaults))) if columns is None else columns
-    out: list[list] = [[] for _ in defaults]
-    for row, record in enumerate(records.reshape(-1).tolist()):
-        fields = _csv_fields(record, delimiter, quoting)
-        if columns is None and len(fields) != len(defaults):
-            raise _invalid(f"Expect {len(defaults)} fields but have {len(fields)} in record {row}")
-        if columns is not None and wanted and wanted[-1] >= len(fields):
-            raise _invalid(
-                f"Expect at least {wanted[-1] + 1} fields but have {len(fields)} in record {row}"
-            )
-        for i, column in enumerate(wanted):
-            out[i].append(
-                _csv_value(fields[column], defaults[i], output_types[i], na_value, i, row)
-            )
-    return [
-        object_array(values, shape) if kind is dtypes.string
-        else np.array(values, kind.as_numpy_dtype).reshape(shape)
-        for values, kind in zip(out, output_types, strict=True)
-    ]  # fmt: skip
-
-
-def _csv_fields(record: bytes, delimiter: bytes, quoting: bool) -> list[bytes]:
-    """The fields of a line; a quoted field may hold delimiters, and quotes that are doubled."""
-    if not record:
-        return []
-    if not quoting or b'"' not in record:
-        return record.split(delimiter)
-    fields, i, size = [], 0, len(record)
-    while True:
-        if record[i : i + 1] == b'"':
-            out, i = [], i + 1
-            while True:
-                end = record.find(b'"', i)
-                if end < 0:
-                    raise _invalid("Quoted field has to end with quote followed by delim or end")
-                out.append(record[i:end])
-                i = end + 1
-                if record[i : i + 1] != b'"':
-                    break
-                out.append(b'"')
-                i += 1
-            fields.append(b"".join(out))
-            if i < size and record[i : i + 1] != delimiter:
-                raise _invalid("Quoted field has to end with quote followed by delim or end")
-        else:
-            end = record.find(delimiter, i)
-            end = size if end < 0 else end
-            if b'"' in record[i:end]:
-                raise _invalid("Unquoted fields cannot have quotes/CRLFs inside")
-            fields.append(record[i:end])
-            i = end
-        if i >= size:
-            return fields
-        i += 1
-        if i == size:
-            fields.append(b"")
-            return fields
-
-
-def _csv_value(field: bytes, default, dtype, na_value: bytes, column: int, row: int):
-    if not field or field == na_value:
-        if default is None:
-            raise _invalid(f"Field {column} is required but missing in record {row}!")
-        return default
-    if dtype is dtypes.string:
-        return field
-    try:
-        text = field.strip()
-        if b"_" in text:
-            raise ValueError
-        value = float(text) if dtype.is_floating else int(text)
-        if dtype.is_integer and not dtype.min <= value <= dtype.max:
-            raise ValueError
-    except ValueError:
-        shown = field.decode("utf-8", "replace")
-        raise _invalid(
-            f"Field {column} in record {row} is not a valid {dtype.name}: {shown}"
-        ) from None
-    return value
-
-
-def decode_csv(
-    records, record_defaults, field_delim=",", use_quote_delim=True, na_value="",
-    select_cols=None, name=None,
-):  # fmt: skip
-    """The columns of CSV lines (source: `tf.io.decode_csv`).
-
-    Args:
-        records: strings, each a line.
-        record_defaults: for each column a value, whose type is the column's; an empty tensor for a
-            column that must not be empty.
-        field_delim: what separates fields, one character.
-        use_quote_delim: whether fields may be quoted.
-        na_value: a further mark of an empty field.
-        select_cols: the ascending columns to read.
-
-    Returns:
-        A list of tensors of the shape of `records`.
-
-    Raises:
-        InvalidArgumentError: if a line does not fit.
-    """
-    if select_cols is not None and any(b <= a for a, b in itertools.pairwise(select_cols)):
-        raise ValueError("select_cols is not strictly increasing.")
-    if select_cols is not None and select_cols and select_cols[0] < 0:
-        raise ValueError("select_cols contains negative values.")
-    if select_cols is not None and len(select_cols) != len(record_defaults):
-        raise ValueError("Length of select_cols and record_defaults do not match.")
-    if len(field_delim.encode()) != 1:
-        raise _invalid("field_delim should be only 1 char")
-    defaults, types, computed = [], [], {}
-    for i, value in enumerate(record_defaults):
-        with init_scope():  # a number even where a function is being traced
-            tensor = convert_to_tensor(value)
-        if tensor.shape.rank > 1 or tensor.shape.num_elements() > 1:
-            raise _invalid("There should only be 1 default per field")
-        types.append(tensor.dtype)
-        if tensor.shape.num_elements() == 0:
-            defaults.append(None)
-        elif is_symbolic_tensor(tensor):
-            computed[i] = tensor
-            defaults.append(None)
-        else:
-            defaults.append(tensor.numpy().reshape(-1)[0] if tensor.shape.rank else tensor.numpy())
-    columns = None if select_cols is None else list(select_cols)
-
-    def decode(*stand_ins):
-        known = list(defaults)
-        for i in computed:
-            known[i] = stand_ins[types[i] is not dtypes.string]
-        return _decode_csv(
-            records, known, types, field_delim.encode(), use_quote_delim, na_value.encode(),
-            columns, name,
-        )  # fmt: skip
-
-    fields = list(decode(b"0", 0))
-    if computed:  # a field that is empty is one that another stand-in changes
-        others = decode(b"1", 1)
-        for i, default in computed.items():
-            field = fields[i]  # NaN if that was given
-            given = logical_or(equal(field, others[i]), not_equal(field, field))
-            fields[i] = where(given, field, reshape(default, []))
-    return fields
 
 
 # -- protos
