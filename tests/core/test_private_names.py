@@ -185,7 +185,7 @@ def modules(tf):
         {}, {"recursive": False}, {"recursive": False, "expand_composites": True},
         {"attribute_traversal_key": lambda name: [-ord(c) for c in name]},
     ],
-    ids=str,
+    ids=["all", "own", "tensors", "backwards"],
 )  # fmt: skip
 def test_the_atoms_of_modules(options):
     def describe(tf):
