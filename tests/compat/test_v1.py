@@ -205,6 +205,11 @@ v1.initializers.lecun_normal(3)([2, 3])
 v1.initializers.lecun_uniform(3)([2, 3])
 """,
     "nn": """
+v1.nn.fused_batch_norm(IM, [1.0] * IM.shape[-1], [0.5] * IM.shape[-1])
+v1.nn.fused_batch_norm(IM, [1.0] * IM.shape[-1], [0.5] * IM.shape[-1], is_training=False)
+v1.nn.fused_batch_norm(IM, [1.0, 2.0], [0.5] * 7)
+v1.nn.fused_batch_norm(IM[0], [1.0] * IM.shape[-1], [0.5] * IM.shape[-1])
+v1.nn.fused_batch_norm(IM, [1.0] * IM.shape[-1], [0.5] * IM.shape[-1], [0.1] * IM.shape[-1], [2.0] * IM.shape[-1], 0.1, is_training=False)
 v1.nn.softmax(X, dim=0)
 v1.nn.conv1d(X[None], tf.ones([2, 3, 1]), 1, "SAME")
 v1.nn.conv2d(IM, tf.ones([2, 2, 1, 1]), [1, 1, 1, 1], "SAME")

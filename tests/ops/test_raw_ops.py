@@ -324,6 +324,40 @@ def test_results_are_tensorflows(name, arguments):
     same(plain(ours), plain(theirs))
 
 
+@pytest.mark.parametrize("version", ["", "V2", "V3"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mean": F([]), "variance": F([])},
+        {"mean": F([]), "variance": F([]), "x": IMAGE.transpose(0, 3, 1, 2), "data_format": "NCHW"},
+        {"mean": [0.1, 0.2], "variance": [1.0, 2.0], "is_training": False, "epsilon": 0.1},
+        {"mean": [0.1, 0.2], "variance": [1.0, 2.0], "exponential_avg_factor": 0.3},
+        {"mean": F([]), "variance": F([]), "x": VOLUME, "data_format": "NDHWC"},
+        {"mean": F([]), "variance": F([]), "x": IMAGE.astype("float16")},
+        {"mean": F([]), "variance": F([]), "is_training": False},
+        {"mean": F([]), "variance": F([]), "scale": [1.0]},
+    ],
+    ids=["batch", "NCHW", "given", "averages", "volume", "half", "missing", "misfit"],
+)
+def test_batch_normalization(version, options):
+    """What is kept for the gradient is left out where TensorFlow leaves it to the kernel."""
+    arguments = {"x": IMAGE, "scale": [1.0, 2.0], "offset": [0.5, -0.5], **options}
+
+    def result(tf):
+        try:
+            made = getattr(tf.raw_ops, f"FusedBatchNorm{version}")(**arguments)
+        except tf.errors.InvalidArgumentError:
+            return "invalid"
+        whole = arguments.get("is_training", True)
+        return [type(made).__name__, made._fields, *map(plain, made[: 5 if whole else 3])]
+
+    ours, theirs = result(torchtf), result(tensorflow)
+    if theirs == "invalid":
+        assert ours == "invalid"
+    else:
+        same(ours, theirs, 1e-3 if arguments["x"].dtype == np.float16 else 1e-5)
+
+
 def test_signatures_are_tensorflows():
     def told(module, name):
         parameters = inspect.signature(getattr(module.raw_ops, name)).parameters.values()

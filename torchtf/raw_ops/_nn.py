@@ -12,6 +12,12 @@ _SparseCrossEntropy = collections.namedtuple(
     "SparseSoftmaxCrossEntropyWithLogits", ["loss", "backprop"]
 )
 _Pooled = collections.namedtuple("MaxPoolWithArgmax", ["output", "argmax"])
+_BATCH_NORM = [
+    "y", "batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2", "reserve_space_3",
+]  # fmt: skip
+_BatchNorm = collections.namedtuple("FusedBatchNorm", _BATCH_NORM[:-1])
+_BatchNormV2 = collections.namedtuple("FusedBatchNormV2", _BATCH_NORM[:-1])
+_BatchNormV3 = collections.namedtuple("FusedBatchNormV3", _BATCH_NORM)
 _TopKV2 = collections.namedtuple("TopKV2", ["values", "indices"])
 
 
@@ -68,6 +74,99 @@ def BiasAddGrad(out_backprop, data_format="NHWC", name=None):
     rank = out_backprop.shape.rank
     channels = 1 if data_format == "NCHW" else rank - 1
     return tf.reduce_sum(out_backprop, [i for i in range(rank) if i != channels], name=name)
+
+
+def _batch_norm(
+    x,
+    scale,
+    offset,
+    mean,
+    variance,
+    epsilon,
+    exponential_avg_factor,
+    data_format,
+    is_training,
+    volumes=False,
+) -> list:
+    """The normalized tensor, the new averages, and the statistics that it was normalized by.
+
+    Those of a batch are in its own statistics the biased variance, in the averages the unbiased.
+    """
+    x, scale, offset = map(tf.convert_to_tensor, (x, scale, offset))
+    mean, variance = (tf.convert_to_tensor(s, scale.dtype) for s in (mean, variance))
+    rank = x.shape.rank
+    wanted = len(data_format) if volumes else 4
+    if rank != wanted:
+        raise tf.errors.InvalidArgumentError(
+            None, None, f"input must be {wanted}-dimensional{x.shape.as_list()}"
+        )
+    channel = data_format.index("C")
+    channels = x.shape[channel]
+    given = {"scale": scale, "offset": offset}
+    if not is_training or exponential_avg_factor != 1:
+        given |= {"mean": mean, "variance": variance}
+    for name, vector in given.items():
+        if channels is not None and vector.shape.is_fully_defined() and vector.shape != [channels]:
+            raise tf.errors.InvalidArgumentError(
+                None, None,
+                f"{name} must have the same number of elements as the channels of x, got "
+                f"{vector.shape.num_elements()} and {channels}",
+            )  # fmt: skip
+    wide = tf.cast(x, scale.dtype)
+    used = averages = mean, variance
+    if is_training:
+        used = tf.nn.moments(wide, [i for i in range(rank) if i != channel])
+        count = tf.cast(tf.size(x) / tf.size(scale), scale.dtype)
+        new = used[0], used[1] * (count / tf.maximum(count - 1, 1))
+        f = exponential_avg_factor
+        averages = (
+            new if f == 1 else [(1 - f) * a + f * b for a, b in zip(averages, new, strict=True)]
+        )
+    form = [-1 if i == channel else 1 for i in range(rank)]
+    m, v, o, s = (tf.reshape(t, form) for t in (*used, offset, scale))
+    y = tf.cast(tf.nn.batch_normalization(wide, m, v, o, s, epsilon), x.dtype)
+    return [y, *averages, *used]
+
+
+def FusedBatchNorm(
+    x, scale, offset, mean, variance, epsilon=0.0001, exponential_avg_factor=1,
+    data_format="NHWC", is_training=True, name=None,
+):  # fmt: skip
+    """Batch normalization of float32 images; see `tf.compat.v1.nn.fused_batch_norm`."""
+    x = tf.convert_to_tensor(x)
+    if x.dtype != tf.float32:
+        raise tf.errors.InvalidArgumentError(
+            None, None,
+            f"Value for attr 'T' of {x.dtype.name} is not in the list of allowed values: float",
+        )  # fmt: skip
+    return _BatchNorm(*_batch_norm(
+        x, scale, offset, mean, variance, epsilon, exponential_avg_factor, data_format, is_training
+    ))  # fmt: skip
+
+
+def FusedBatchNormV2(
+    x, scale, offset, mean, variance, epsilon=0.0001, exponential_avg_factor=1,
+    data_format="NHWC", is_training=True, name=None,
+):  # fmt: skip
+    """Batch normalization of images; see `tf.compat.v1.nn.fused_batch_norm`."""
+    return _BatchNormV2(*_batch_norm(
+        x, scale, offset, mean, variance, epsilon, exponential_avg_factor, data_format, is_training
+    ))  # fmt: skip
+
+
+def FusedBatchNormV3(
+    x, scale, offset, mean, variance, epsilon=0.0001, exponential_avg_factor=1,
+    data_format="NHWC", is_training=True, name=None,
+):  # fmt: skip
+    """Batch normalization of images or volumes; see `tf.compat.v1.nn.fused_batch_norm`.
+
+    `reserve_space_3` is what a kernel on a GPU would keep: nothing.
+    """
+    made = _batch_norm(
+        x, scale, offset, mean, variance, epsilon, exponential_avg_factor, data_format, is_training,
+        volumes=True,
+    )  # fmt: skip
+    return _BatchNormV3(*made, tf.zeros([0], made[1].dtype))
 
 
 def SoftmaxCrossEntropyWithLogits(features, labels, name=None):

@@ -249,6 +249,47 @@ def sufficient_statistics(x, axes, shift=None, keep_dims=None, name=None, keepdi
     return tf.nn.sufficient_statistics(x, axes, shift, bool(keepdims), name)
 
 
+def fused_batch_norm(
+    x, scale, offset, mean=None, variance=None, epsilon=0.001, data_format="NHWC",
+    is_training=True, name=None, exponential_avg_factor=1.0,
+):  # fmt: skip
+    """Batch normalization of images.
+
+    Args:
+        x: images, [batch, rows, columns, channels] or as `data_format` says; or volumes.
+        scale, offset: one number for each channel.
+        mean, variance: those to normalize by if not `is_training`, else the averages so far; may be
+            None if the averages are those of this batch.
+        epsilon: is added to the variance.
+        data_format: `"NHWC"`, `"NCHW"`, or `"NDHWC"`, `"NCDHW"` for volumes.
+        is_training: whether the batch is normalized by its own mean and variance.
+        name: a name for the op.
+        exponential_avg_factor: the weight of this batch in the averages.
+
+    Returns:
+        The result, and the new averages of mean and (unbiased) variance; where not `is_training`,
+        those given.
+
+    Raises:
+        ValueError: if `mean` or `variance` is None where it is needed.
+        InvalidArgumentError: if sizes do not fit.
+    """
+    needed = not is_training or exponential_avg_factor != 1.0
+    if needed and (mean is None or variance is None):
+        raise ValueError(
+            "Both `mean` and `variance` must be a 1D tensor when `is_training` is False or "
+            f"`exponential_avg_factor` != 1.0. Received: `mean` {mean!r} and `variance` "
+            f"{variance!r}"
+        )
+    made = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=scale, offset=offset, mean=[] if mean is None else mean,
+        variance=[] if variance is None else variance, epsilon=epsilon,
+        exponential_avg_factor=exponential_avg_factor, data_format=data_format,
+        is_training=is_training, name=name,
+    )  # fmt: skip
+    return tuple(made[:3])
+
+
 def batch_norm_with_global_normalization(
     t=None,
     m=None,
