@@ -508,24 +508,25 @@ def staged_while(
     from torchtf.function.control import ShapeChange, stage_while
 
     state = [_as_tensors(x) for x in state]
+    kinds = state if invariants is None else _with_specs(state, invariants)
     flat = _flat(state)
     initial = [raw(x) for x in flat]
     open_sizes = specs = None
     if invariants is not None:
-        specs = _flat_specs(invariants, state)
+        specs = _flat_specs(invariants, kinds)
         open_sizes = [
             _open(s, x, fail, i) for i, (s, x) in enumerate(zip(specs, flat, strict=True))
         ]
 
     def packed(data):
-        return _pack(state, _wrapped(data, flat, "Placeholder"))
+        return _pack(kinds, _wrapped(data, flat, "Placeholder"))
 
     def test(*data):
         return _predicate(cond(*packed(data)))
 
     def step(*data):
         after = [_as_tensors(x) for x in _listed(body(*packed(data)))]
-        fail.structure(state, after)
+        fail.structure(kinds, after if kinds is state else _with_specs(after, invariants, True))
         tensors = _flat(after)
         for i, (old, new) in enumerate(zip(flat, tensors, strict=True)):
             if old.dtype is not new.dtype:
@@ -541,15 +542,53 @@ def staged_while(
             if found is not None:
                 raise found from None
         raise fail.shape(e.index, flat[e.index], e.before, e.after) from None
-    return _pack(state, _wrapped(found, flat, "While", name))
+    return _pack(kinds, _wrapped(found, flat, "While", name))
 
 
-def _flat_specs(invariants, state) -> list:
+def _with_specs(state: list, invariants, changed: bool = False) -> list:
+    """The state with the specs that invariants give in place of ragged and sparse tensors.
+
+    Raises:
+        TypeError: if a spec does not fit what it is for.
+        ValueError: if its shape does not, after a turn of the loop (`changed`).
+    """
+    parts = nest.flatten(state)
+    for i, (spec, part) in enumerate(zip(invariants, parts, strict=False)):
+        if hasattr(part, "_type_spec"):
+            parts[i] = _composite_spec(spec, part, changed)
+    return nest.pack_sequence_as(state, parts)
+
+
+def _composite_spec(spec, part, changed: bool):
+    """The spec of a ragged or sparse loop variable; the variable itself if `spec` is none of one.
+
+    The rank that a sparse tensor enters with stays: its ops ask for it.
+    """
+    from torchtf.ragged._tensor import RaggedTensor, RaggedTensorSpec
+    from torchtf.sparse._tensor import SparseTensorSpec
+
+    if isinstance(spec, (TensorShape, list, tuple)) and isinstance(part, RaggedTensor):
+        spec = RaggedTensorSpec(spec, part.dtype, part.ragged_rank, part.row_splits.dtype)
+    if not isinstance(spec, TypeSpec):
+        return part
+    if not spec.is_compatible_with(part):
+        if changed and isinstance(spec, type(part._type_spec)):
+            raise ValueError(f"Shapes {part.shape} and {spec.shape} are not compatible")
+        raise TypeError(f"TypeSpec {spec!r} is not compatible with {part!r}")
+    if isinstance(spec, SparseTensorSpec) and spec.shape.rank is None:
+        return SparseTensorSpec([None] * part.shape.rank, spec.dtype)
+    return spec
+
+
+def _flat_specs(invariants, kinds) -> list:
     """One shape for each tensor of the state."""
     flat = []
-    for spec, part in zip(invariants, nest.flatten(state), strict=False):
-        count = len(nest.flatten(part, expand_composites=True))
-        flat += [spec] if count == 1 else [None] * count
+    for spec, part in zip(invariants, nest.flatten(kinds), strict=False):
+        components = nest.flatten(part, expand_composites=True)
+        if isinstance(part, TypeSpec):
+            flat += components
+        else:
+            flat += [spec] if len(components) == 1 else [None] * len(components)
     return flat
 
 

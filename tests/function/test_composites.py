@@ -162,4 +162,51 @@ def map_fn_over_ragged_rows_and_files(tf):
     )  # fmt: skip
 
 
+@program
+def loops_with_specs_as_invariants_change_composites(tf):
+    def doubled(value, spec, by):
+        @tf.function
+        def f(value):
+            start = [tf.constant(0), {"a": value, "b": tf.constant(1)}]
+            return tf.while_loop(
+                lambda i, d: i < 2,
+                lambda i, d: (i + 1, {"a": by(0, [d["a"], d["a"]]), "b": d["b"] + 1}),
+                start,
+                shape_invariants=[tf.TensorShape([]), {"a": spec, "b": tf.TensorShape([])}],
+            )[1]["a"]
+
+        try:
+            return f(value)
+        except (TypeError, ValueError) as e:
+            return type(e).__name__ + ("Shapes (4, 2) and (2, 2)" in str(e)) * " of shapes"
+
+    sparse = tf.sparse.from_dense([[1, 0], [0, 2]])
+    specs = [tf.SparseTensorSpec(shape, tf.int32) for shape in
+             ([None, None], [None, 2], None, [2, 2], [None, 3])]  # fmt: skip
+    specs += [tf.SparseTensorSpec([None, None], tf.float32), tf.TensorSpec([None, None], tf.int32)]
+    found = [doubled(sparse, s, tf.sparse.concat) for s in specs]
+    out = [x if isinstance(x, str) else tf.sparse.to_dense(x) for x in found]
+    ragged = tf.ragged.constant([[1, 2], [3]])
+    for spec in (tf.RaggedTensorSpec([None, None], tf.int32), tf.TensorShape([None, None])):
+        out.append(doubled(ragged, spec, lambda axis, parts: tf.concat(parts, axis)))
+    return out
+
+
+@program
+def structures_of_composites_that_differ_are_described(tf):
+    def message(one, other, expand):
+        try:
+            tf.nest.assert_same_structure(one, other, expand_composites=expand)
+        except (TypeError, ValueError) as e:
+            return f"{type(e).__name__}: {e}"
+
+    out = []
+    for x in (tf.sparse.from_dense([[1, 0], [0, 2]]), tf.ragged.constant([[1], [2, 3]])):
+        for expand in (False, True):
+            out.append(message([x, {"b": x}], [x, x, x], expand))
+            out.append(message([x, {"b": x}], [x, (x,)], expand))
+            out.append(message([x, x], [x], expand))
+    return out
+
+
 test_programs = compare(globals())

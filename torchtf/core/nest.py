@@ -224,8 +224,8 @@ def assert_same_structure(
             "The two structures don't have the same nested structure.\n\n"
             f"First structure: {_described(nest1)}\n\nSecond structure: {_described(nest2)}\n\n"
             f"More specifically: {e}\n"
-            f"Entire first structure:\n{_outline(nest1, expand_composites)}\n"
-            f"Entire second structure:\n{_outline(nest2, expand_composites)}"
+            f"Entire first structure:\n{_outline(nest1)}\n"
+            f"Entire second structure:\n{_outline(nest2)}"
         ) from None
 
 
@@ -245,8 +245,9 @@ class _Dot:
         return "."
 
 
-def _outline(structure, expand_composites) -> str:
-    return repr(map_structure(lambda _: _Dot(), structure, expand_composites=expand_composites))
+def _outline(structure) -> str:
+    """The nesting; a composite is one atom in it, also where its components are compared."""
+    return repr(map_structure(lambda _: _Dot(), structure))
 
 
 def _compare(a, b, check_types, expand_composites):
@@ -276,13 +277,13 @@ def _compare(a, b, check_types, expand_composites):
             f"First structure has keys {_described(keys1)}, while second structure has keys "
             f"{_described(keys2)}"
         )
+    for (_, x), (_, y) in zip(first, second, strict=False):
+        _compare(x, y, check_types, expand_composites)
     if len(keys1) != len(keys2):
         raise ValueError(
             "The two structures don't have the same number of elements. "
             f"First structure: {_described(a)}. Second structure: {_described(b)}"
         )
-    for (_, x), (_, y) in zip(first, second, strict=True):
-        _compare(x, y, check_types, expand_composites)
 
 
 def _alike(a, b) -> bool:
