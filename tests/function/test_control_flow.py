@@ -782,6 +782,41 @@ def maps_and_folds_over_an_open_number_of_rows(tf):
     return [concrete(tf.reshape(tf.range(2.0 * n), [n, 2])) for n in (3, 1)]
 
 
+@program
+def a_range_fails_only_in_the_branch_that_is_taken(tf):
+    @tf.function(input_signature=[tf.TensorSpec([None])])
+    def f(x):
+        n = tf.shape(x)[0]
+        return tf.range(5, n, -1) if n < 5 else tf.range(n, 5, -1)
+
+    @tf.function(input_signature=[tf.TensorSpec([None])])
+    def g(x):
+        n = tf.shape(x)[0]
+        return tf.range(5, n) if n < 5 else tf.range(n, 3)
+
+    out = [f(tf.zeros([n])) for n in (7, 5, 3, 0)]
+    try:
+        g(tf.zeros([7]))
+    except tf.errors.InvalidArgumentError as e:
+        return out, "Requires start <= limit when delta > 0: 7/3" in str(e)
+
+
+@program
+def a_static_shape_that_does_not_fit_is_refused(tf):
+    def message(shape, other):
+        @tf.function(autograph=False)
+        def f(x):
+            x.set_shape(other)
+
+        try:
+            f.get_concrete_function(tf.TensorSpec(shape))
+        except ValueError as e:
+            return str(e)
+
+    pairs = [([2], [3]), ([None, 3], [2, 4]), ([2, None, 4], [3, 1, 5]), ([2], [2, 2]), ([], [1])]
+    return [message(a, b) for a, b in pairs]
+
+
 test_programs = compare(globals())
 
 

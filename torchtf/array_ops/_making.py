@@ -239,7 +239,12 @@ def range(start, limit=None, delta=1, dtype=None, name="range"):
     if not _shown(values):
         return _open_range(parts, wanted)
     if all(isinstance(v, (int, float)) for v in values):
-        check_range(*values)
+        try:
+            check_range(*values)
+        except errors.InvalidArgumentError:
+            if _in_branch_at_run_time():  # fails if it is taken
+                return _open_range(parts, wanted)
+            raise
     made = wrap(_arange(values, wanted.torch))
     if type(made) is SymbolicTensor:
         made._first = start
@@ -259,6 +264,12 @@ def check_range(first, last, step) -> None:
         raise errors.of_kernel(
             "Range", f"Requires start {relation} limit when delta {sign} 0: {first}/{last}"
         )
+
+
+def _in_branch_at_run_time() -> bool:
+    """Whether a branch or a loop is traced for a call that gives it its sizes."""
+    trace = graph.state.trace
+    return trace is not None and trace.parent is not None and trace.root.at_run_time
 
 
 def _shown(values) -> bool:

@@ -80,9 +80,20 @@ def _concat(values, axis, *_):
     return problem, "Tidx=DT_INT32", [("axis", [], computed)]
 
 
+def mismatch(a, b) -> str:
+    """How two shapes of known ranks differ; sizes of None go with any other."""
+    if len(a) != len(b):
+        return f"Shapes must be equal rank, but are {len(a)} and {len(b)}"
+    return _unequal(list(a), list(b))
+
+
 def _unequal(a, b) -> str:
     """How two shapes of one rank differ."""
-    i = next(i for i, (m, n) in enumerate(zip(a, b, strict=True)) if m != n)
+    i = next(
+        i
+        for i, (m, n) in enumerate(zip(a, b, strict=True))
+        if m is not None and n is not None and m != n
+    )
     return (
         f"Dimension {i} in both shapes must be equal, but are {a[i]} and {b[i]}. Shapes are "
         f"{sizes_text(a)} and {sizes_text(b)}."

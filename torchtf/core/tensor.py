@@ -290,7 +290,10 @@ class SymbolicTensor(Tensor):
         return TensorShape(tuple(self._data.shape))
 
     def set_shape(self, shape) -> None:
-        super().set_shape(shape)
+        if not self.shape.is_compatible_with(shape):
+            from torchtf.core.shape_errors import mismatch
+
+            raise ValueError(mismatch(self.shape, TensorShape(shape)))
         merged = self.shape.merge_with(shape)
         if merged != self.shape:
             from torchtf.function.late import with_shape
