@@ -279,4 +279,21 @@ def python_functions_that_close_over_sources(tf):
     return found
 
 
+@program
+def ops_without_a_gradient_refuse_theirs(tf):
+    x = tf.constant([[1.0, 2.0, 2.0]])
+
+    def message(op):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = op(x)
+        try:
+            tape.gradient(y, x)
+        except LookupError as e:
+            return y, str(e)
+
+    return [message(lambda x: tf.unique(x[0]).y), message(lambda x: tf.unique_with_counts(x[0]).y),
+            message(lambda x: tf.raw_ops.UniqueV2(x=x, axis=[0]).y)]  # fmt: skip
+
+
 test_programs = compare(globals())

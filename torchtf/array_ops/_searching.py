@@ -10,6 +10,7 @@ import torch
 from torchtf.array_ops._indexing import where
 from torchtf.core import dtypes, errors
 from torchtf.core.convert import convert_to_tensor, raw, sizes_of, to_axis, to_shape
+from torchtf.core.derivative import without_gradient
 from torchtf.core.dispatch import dispatched
 from torchtf.core.indexed_slices import IndexedSlices
 from torchtf.core.op import op
@@ -117,16 +118,20 @@ def _in_order_of_occurrence(x):
     return found[order], rank[inverse], counts[order]
 
 
+_of_unique = without_gradient("Unique")
+_of_unique_with_counts = without_gradient("UniqueWithCounts")
+
+
 @op("Unique")
 def _unique(x: T, to) -> tuple[T, Index]:
     found, index, _ = _in_order_of_occurrence(x)
-    return Unique(found, index.to(to))
+    return Unique(_of_unique(found), index.to(to))
 
 
 @op("UniqueWithCounts")
 def _unique_with_counts(x: T, to) -> tuple[T, Index, Index]:
     found, index, counts = _in_order_of_occurrence(x)
-    return UniqueWithCounts(found, index.to(to), counts.to(to))
+    return UniqueWithCounts(_of_unique_with_counts(found), index.to(to), counts.to(to))
 
 
 def unique(x, out_idx=dtypes.int32, name=None):

@@ -8,6 +8,7 @@ import torch
 
 import torchtf as tf
 from torchtf.core import errors
+from torchtf.core.derivative import without_gradient
 from torchtf.core.op import op
 from torchtf.raw_ops._gradient import at_zero
 
@@ -307,6 +308,9 @@ def UniqueWithCounts(x, out_idx=tf.int32, name=None):
     return _Counted(*tf.unique_with_counts(x, out_idx, name=name))
 
 
+_of_unique_rows = without_gradient("UniqueV2")
+
+
 @op("UniqueV2")
 def _unique_rows(x: T, axis, to) -> tuple[T, U, V]:
     """Slices along an axis in the order in which they come first."""
@@ -315,7 +319,7 @@ def _unique_rows(x: T, axis, to) -> tuple[T, U, V]:
     first = torch.full_like(counts, inverse.numel()).scatter_reduce(0, inverse, places, "amin")
     order = torch.argsort(first)
     return (
-        x.index_select(axis, first[order]),
+        _of_unique_rows(x.index_select(axis, first[order])),
         torch.argsort(order)[inverse].to(to),
         counts[order].to(to),
     )
