@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import abc
+import importlib
+import json
+import os
 
 import numpy as np
 import pytest
@@ -212,3 +215,42 @@ def test_the_variables_of_modules():
         return [[float(v) for v in k] for k in kinds], [m.name for m in a.submodules]
 
     assert describe(torchtf) == describe(tensorflow)
+
+
+@pytest.mark.parametrize("name", ["tag_constants", "signature_constants"])
+def test_the_words_of_saved_models(name):
+    wanted, got = (
+        {k: v for k, v in vars(importlib.import_module(f"{tf}.{name}")).items() if k.isupper()}
+        for tf in ("tensorflow.python.saved_model", "torchtf.python.saved_model")
+    )
+    assert got == wanted
+
+
+def test_the_folders_of_tests(run_python, tmp_path):
+    """Both in a process of its own: the folder is made once, and goes with the process."""
+    program = """
+    import json, os, sys
+    from importlib import import_module
+
+    test = import_module(sys.argv[1] + ".python.eager.test")
+    same = import_module(sys.argv[1] + ".python.platform.test")
+    try:
+        test.test_src_dir_path("a/b")
+    except KeyError as e:
+        error = str(e)
+    os.environ.update(TEST_SRCDIR="/src", TEST_WORKSPACE="here")
+    folder = test.get_temp_dir()
+    open(os.path.join(folder, "file"), "w").close()
+    once = folder == same.get_temp_dir()
+    where = folder.startswith(os.environ["TEST_TMPDIR"])
+    found = [error, same.test_src_dir_path("a/b"), os.path.isdir(folder), once, where]
+    print("RESULT", json.dumps([found, folder, test.TestCase is same.TestCase]))
+    """
+    found = []
+    for module in ("tensorflow", "torchtf"):
+        printed = run_python(program, module, env={"TEST_TMPDIR": str(tmp_path / "tests")})
+        (line,) = (x for x in printed.splitlines() if x.startswith("RESULT "))
+        values, folder, same_case = json.loads(line.removeprefix("RESULT "))
+        assert same_case and not os.path.exists(folder)
+        found.append(values)
+    assert found[0] == found[1] == ["'TEST_SRCDIR'", "/src/here/tensorflow/a/b", True, True, True]
