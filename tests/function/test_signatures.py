@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 
+import pytest
+
 from tests.function.programs import compare, program
 
 Pair = collections.namedtuple("Pair", "a b")
@@ -283,3 +285,15 @@ def test_a_warning_names_the_method(caplog):
     for i in range(6):
         doubler.doubled(i)
     assert "<function" in caplog.text and "Doubler.doubled at 0x" in caplog.text
+
+
+def test_the_spec_of_an_iterator_is_refused_where_a_graph_needs_the_iterator():
+    import torchtf as tf
+
+    f = tf.function(lambda pair: next(pair[0]) + pair[1])
+    number = tf.TensorSpec([], tf.int64)
+    with pytest.raises(NotImplementedError, match="give it to get_concrete_function"):
+        f.get_concrete_function((tf.data.IteratorSpec(number), number))
+    iterator = iter(tf.data.Dataset.range(5))
+    concrete = f.get_concrete_function((iterator, number))
+    assert concrete((iterator, tf.constant(3, tf.int64))).numpy() == 3

@@ -529,6 +529,7 @@ class Function:
 
         Raises:
             TypeError: if they do not fit the function.
+            NotImplementedError: if one is the spec of an iterator, dataset or optional.
         """
         if graph.state.trace is not None:
             from torchtf.function.trace import init_scope
@@ -542,10 +543,7 @@ class Function:
                     _check_compatible(value, spec)
             if self._opaque:
                 if not (args or kwargs):
-                    raise NotImplementedError(
-                        "A graph is made for one iterator, dataset or optional: give it to "
-                        "get_concrete_function as an argument, or call the function."
-                    )
+                    raise _no_object()
                 cast = self._cast_to_signature(args, kwargs, [])
                 return self._concrete_for(self._signature_key(cast), cast)
             fixed = [None] * len(self._parameter_names)
@@ -557,6 +555,8 @@ class Function:
                     fixed[i] = self._defaults[n]
             return self._concrete_for(None, tuple(fixed))
         canonical = self._canonical(args, kwargs)
+        if any(_is_opaque(s) for a in canonical for s in nest.flatten(a)):
+            raise _no_object()
         return self._concrete_for(tuple([_encode_specs(a) for a in canonical]), canonical)
 
     def _concrete_for(self, key, args) -> ConcreteFunction:
@@ -739,6 +739,14 @@ def _is_opaque(spec) -> bool:
     if not isinstance(spec, TypeSpec) or isinstance(spec, TensorSpec):
         return False
     return not nest.is_composite_spec(spec) and hasattr(spec, "element_spec")
+
+
+def _no_object() -> NotImplementedError:
+    """The error of a trace for a spec in whose place a graph needs the object itself."""
+    return NotImplementedError(
+        "A graph is made for one iterator, dataset or optional: give it to "
+        "get_concrete_function as an argument, or call the function."
+    )
 
 
 def _check_compatible(value, spec):
