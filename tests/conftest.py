@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import textwrap
@@ -35,6 +36,10 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
 # second of them to be loaded ends the process ("registered more than once"). Inductor's C++
 # backend, the one for CPUs, does without triton.
 sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
+
+# A job in the background of a shell ignores Ctrl-C, and so would the programs that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
