@@ -25,6 +25,7 @@ _NUMPY_BEHAVIOR = {
 }  # fmt: skip
 
 _NOTHING = torch.empty(0, device="meta")  # what a tensor of strings is to torch
+_ADDRESS_OF_NOTHING = _NOTHING._cdata
 
 _READABLE = frozenset((torch.Tensor, np.ndarray))
 
@@ -50,7 +51,7 @@ class Tensor:
 
     @property  # type: ignore[misc]
     def __class__(self):
-        self._address = getattr(self._data, "_cdata", _NOTHING._cdata)
+        self._address = getattr(self._data, "_cdata", _ADDRESS_OF_NOTHING)
         return torch.Tensor
 
     @classmethod

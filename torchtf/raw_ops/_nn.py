@@ -139,9 +139,10 @@ def FusedBatchNorm(
             None, None,
             f"Value for attr 'T' of {x.dtype.name} is not in the list of allowed values: float",
         )  # fmt: skip
-    return _BatchNorm(*_batch_norm(
+    made = FusedBatchNormV2(
         x, scale, offset, mean, variance, epsilon, exponential_avg_factor, data_format, is_training
-    ))  # fmt: skip
+    )
+    return _BatchNorm(*made)
 
 
 def FusedBatchNormV2(

@@ -1,7 +1,5 @@
 """`tensorflow.python.saved_model.tag_constants`: the tags of the graphs in a SavedModel."""
 
-SERVING = "serve"
-TRAINING = "train"
+from torchtf.saved_model import GPU, SERVING, TPU, TRAINING  # noqa: F401
+
 EVAL = "eval"
-GPU = "gpu"
-TPU = "tpu"
